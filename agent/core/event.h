@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What goes into the core and what comes out of it: one event, one answer, a list of actions.
+ */
+#pragma once
+
+#include "core/reasons.h"
+#include "core/types.h"
+
+enum nve_event_kind {
+	NVE_EV_VN_CONNECT,    /* port, vn_id, tag */
+	NVE_EV_VN_DISCONNECT, /* port, vn_id, ONLY_IF_UNUSED */
+	NVE_EV_ASSOCIATE,     /* key, addrs, tag, cause, timers */
+	NVE_EV_ACTIVATE,      /* the same, and 'only', epoch */
+	NVE_EV_DEACTIVATE,    /* key, 'only' */
+	NVE_EV_DISASSOCIATE,  /* key */
+	NVE_EV_CLEAR,         /* id and port; vn_id 0 = in every VN (D2, S8) */
+	NVE_EV_UPDATE,        /* key, addrs to add, 'only' to remove, new_port, timers */
+	NVE_EV_KEEPALIVE,     /* key */
+	NVE_EV_KEEPACTIVE,    /* key */
+	NVE_EV_DATA_SEEN,     /* key; now_ns = when its last frame was seen (S73) */
+	NVE_EV_EXPIRE,        /* one due timer: see nve_core_due() */
+	NVE_EVENTS,
+};
+
+/* Absent, zero and given differ, so each has a flag. */
+enum nve_event_flags {
+	NVE_EV_HAS_ADDRS = 1 << 0,       /* 'addrs' is the TSI's whole set (Associate, Activate) */
+	NVE_EV_HAS_ONLY = 1 << 1,        /* 'only' limits (de)activation to some addresses (D13) */
+	NVE_EV_HAS_KEEPALIVE = 1 << 2,   /* keepalive_ms is proposed; 0 proposes "off" (D5) */
+	NVE_EV_HAS_KEEPACTIVE = 1 << 3,
+	NVE_EV_ONLY_IF_UNUSED = 1 << 4,  /* VnDisconnect is refused while TSIs are attached (D3) */
+	NVE_EV_BY_NVE = 1 << 5,          /* not asked for by the hypervisor: 'why' says the reason */
+};
+
+enum nve_due_kind { NVE_DUE_NONE, NVE_DUE_TSI, NVE_DUE_TAG, NVE_DUE_DUPLICATE };
+
+/* A timer that has run out; opaque between nve_core_due() and the NVE_EV_EXPIRE that names it. */
+struct nve_due {
+	uint8_t kind; /* enum nve_due_kind */
+	uint32_t slot; /* NVE_DUE_TSI and _DUPLICATE: the TSI's; NVE_DUE_TAG: scope << 16 | tag */
+};
+
+/*
+ * What passed the codec is well formed: kinds and flags as above, addresses canonical, unicast
+ * and without repetition, counts within NVE_TSI_ADDRS_MAX, port a slot of an access port, vn_id
+ * one that the NVA vouched for.  The core checks all that depends on its state.
+ */
+struct nve_event {
+	uint8_t kind;  /* enum nve_event_kind */
+	uint8_t cause; /* enum nve_cause */
+	uint16_t flags; /* enum nve_event_flags */
+	uint16_t tag;   /* proposed; 0 = the NVE chooses (D14) */
+	uint16_t new_port; /* Update: NVE_PORT_NONE = stays (S70) */
+	struct nve_tsi_key key; /* VnConnect and VnDisconnect use its port and vn_id */
+	uint64_t now_ns;        /* never less than in the event before, DATA_SEEN excepted */
+	uint64_t epoch;         /* Activate: from the NVA, above all earlier ones (D7) */
+	uint32_t keepalive_ms;
+	uint32_t keepactive_ms;
+	uint32_t n_addrs;
+	uint32_t n_only;
+	const struct nve_addr *addrs; /* the caller's, not kept */
+	const struct nve_addr *only;
+	enum nve_reason why; /* with BY_NVE */
+	struct nve_due due;
+};
+
+/* Which pool a NO_RESOURCES answer speaks of. */
+enum nve_resource {
+	NVE_RES_NONE,
+	NVE_RES_TSIS,
+	NVE_RES_ADDRS,
+	NVE_RES_VAPS,
+	NVE_RES_VNS,
+	NVE_RES_TAGS,
+	NVE_RES_VTEPS,
+	NVE_RES_FDB,
+	NVE_RES_CLIENT, /* one client's share */
+};
+
+/* What the requester is told.  On refusal only reason and the fields said below mean anything. */
+struct nve_answer {
+	enum nve_reason reason;
+	uint8_t state;    /* enum nve_tsi_state after the event; also on ILLEGAL_TRANSITION */
+	bool unchanged;   /* a legal repeat: nothing had to be done */
+	uint16_t tag;     /* the VN's local tag; the counter-offer on TAG_IN_USE (0 = none free) */
+	uint32_t slot;    /* the TSI's slot, or NVE_SLOT_NONE */
+	uint32_t vn_id;
+	uint32_t n_cleared; /* Clear, VnDisconnect: TSI instances taken to Init */
+	uint32_t keepalive_ms; /* granted */
+	uint32_t keepactive_ms;
+	uint64_t epoch;
+	uint8_t resource; /* enum nve_resource, on NO_RESOURCES */
+	uint32_t used;
+	uint32_t max;
+};
+
+/*
+ * An action names an object whose record changed: "make the outside equal to the core here".
+ * Carrying it out is idempotent, several in a row about one object can be merged, and undoing is
+ * the same action after nve_core_rollback().  NOTICE alone is an occurrence, not an object.
+ */
+enum nve_action_kind {
+	NVE_ACT_TAG,    /* scope, tag: bound, quarantined or freed */
+	NVE_ACT_VAP,    /* port, vn_id: connected, changed or gone */
+	NVE_ACT_TSI,    /* slot: reserved, changed, switched or released */
+	NVE_ACT_BIND,   /* vn_id, addr (MAC or IP alone): who owns it may have changed */
+	NVE_ACT_NOTICE, /* tell watchers and the hypervisor */
+};
+
+enum nve_notice_kind {
+	NVE_NOTICE_TSI_STATE,       /* key, from -> to, reason */
+	NVE_NOTICE_TSI_UPDATED,     /* key, addresses, timers or port (then new_port) changed */
+	NVE_NOTICE_VN_CONNECTED,    /* port, vn_id, tag */
+	NVE_NOTICE_VN_DISCONNECTED, /* port, vn_id, reason */
+	NVE_NOTICE_DUPLICATE,       /* key: its address stays Activated twice (D7, S22) */
+};
+
+struct nve_notice {
+	uint8_t kind; /* enum nve_notice_kind */
+	uint8_t from; /* enum nve_tsi_state */
+	uint8_t to;
+	bool by_nve; /* nobody asked: timer, operator or NVA (D10) */
+	uint16_t tag;
+	uint16_t new_port;
+	struct nve_tsi_key key;
+	enum nve_reason reason;
+};
+
+struct nve_action {
+	uint8_t kind; /* enum nve_action_kind */
+	uint16_t port;
+	uint16_t scope;
+	uint16_t tag;
+	uint32_t vn_id;
+	uint32_t slot;
+	union {
+		struct nve_addr addr;
+		struct nve_notice notice;
+	};
+};
