@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract of a datapath: fake (memory), ebpf (kernel maps), p4rt (P4Runtime).
+ *
+ * The engine says what should be, object by object; a datapath finds the difference to what is
+ * (it keeps what it was told), and makes it so at nve_dp apply().  Told the same twice, it does
+ * nothing; told something else, it changes what differs.  So there is one way to do, to undo and
+ * to repair: say it again.
+ *
+ * Set and del functions take room at once and change nothing that a frame can see: they are where
+ * a full table is refused (S54, D12).  apply() makes all changes since the last one visible, in an
+ * order that never lets a frame pass by half a change:
+ *   1. what goes out of use is switched off (TSIs released, or replaced under their slot);
+ *   2. new and changed rows of VNs, VAPs, VTEPs, addresses and forwarding are written, rows of
+ *      addresses that are not yet in use so that they do not match;
+ *   3. each changed TSI's record is flipped by one store, with which all its addresses change (S69);
+ *   4. rows that no longer serve are removed.
+ *
+ * One thread.  Functions return 0 or -errno; after a failed set the object is as it was.
+ */
+#pragma once
+
+#include "core/reasons.h"
+#include "core/types.h"
+
+struct nve_dp;
+
+enum nve_dp_mode { NVE_DP_AUTO, NVE_DP_XDP, NVE_DP_TC };
+enum nve_dp_role { NVE_DP_ACCESS, NVE_DP_UNDERLAY };
+enum nve_dp_untagged { NVE_DP_UNTAGGED_DROP, NVE_DP_UNTAGGED_HOST };
+
+struct nve_dp_port {
+	uint16_t slot;     /* key: as in nve_tsi_key.port; underlay ports have slots too */
+	char name[NVE_NAME_MAX + 1];
+	char ifname[16];
+	uint8_t role;      /* enum nve_dp_role */
+	uint8_t mode;      /* enum nve_dp_mode wanted */
+	uint8_t untagged;  /* enum nve_dp_untagged: access frames without a tag (S11) */
+};
+
+/* What a datapath made of a port; 'why' is a sentence for people ("veth: XDP would cost GSO"). */
+struct nve_dp_port_status {
+	uint8_t mode; /* XDP or TC */
+	bool up;
+	uint32_t ifindex;
+	char why[160];
+};
+
+struct nve_dp_limits {
+	uint32_t max_tsis;
+	uint32_t max_vns;
+	uint32_t max_addrs; /* of all TSIs */
+	uint32_t max_fdb;   /* local and remote MACs */
+	uint32_t max_vteps;
+	uint32_t max_flood; /* VTEPs and access ports of one VN */
+};
+
+struct nve_dp_config {
+	const char *pin_dir; /* below a bpffs, made if missing; NULL: nothing is pinned (tests) */
+	struct nve_ip local_vtep;
+	uint16_t vxlan_port; /* host order; 0 = 4789 */
+	struct nve_dp_limits limits;
+};
+
+enum nve_dp_encap { NVE_DP_VXLAN, NVE_DP_GENEVE };
+
+struct nve_dp_vn {
+	uint32_t vn_id; /* key */
+	uint32_t vni;
+	uint8_t encap; /* enum nve_dp_encap */
+	uint32_t n_vteps;
+	const uint32_t *vteps; /* slots: those that get BUM copies, and may send to this VN */
+};
+
+struct nve_dp_vap {
+	uint16_t port; /* key: port and tag */
+	uint16_t tag;
+	bool quarantined;    /* D6: frames dropped under a counter of their own, vn_id unused */
+	uint32_t vn_id;
+	uint32_t n_activated; /* BUM is delivered while this is above 0 */
+};
+
+struct nve_dp_tsi {
+	uint32_t slot; /* key */
+	struct nve_tsi_key key;
+	uint16_t tag;
+	bool activated;
+	uint64_t epoch;
+	uint16_t n_addrs;
+	const struct nve_tsi_addr *addrs; /* the caller's; copied */
+};
+
+struct nve_dp_dest {
+	uint8_t kind; /* 0 none, 1 TSI, 2 VTEP */
+	uint32_t slot;
+};
+enum { NVE_DP_DEST_NONE, NVE_DP_DEST_TSI, NVE_DP_DEST_VTEP };
+
+/*
+ * Where frames to a MAC go.  'second' is used while it is a TSI that is Activated with that
+ * address active; else 'first', on the same condition if it is a TSI.  So an activation at another
+ * port takes the address over in the moment its TSI's record flips (D7, D12).
+ */
+struct nve_dp_fdb {
+	uint32_t vn_id; /* key: vn_id and mac */
+	uint8_t mac[NVE_MAC_LEN];
+	struct nve_dp_dest first;
+	struct nve_dp_dest second;
+};
+
+struct nve_dp_counter {
+	uint64_t frames;
+	uint64_t bytes;
+};
+
+struct nve_dp_tsi_stats {
+	struct nve_dp_counter in;  /* from the TSI, forwarded */
+	struct nve_dp_counter out; /* delivered to the TSI */
+	uint64_t dropped;          /* all reasons; dump "tsi_drops" for each */
+};
+
+/* One drop reason and its count; name and text are static. */
+typedef void nve_dp_drop_fn(void *arg, const char *name, const char *text, uint64_t frames);
+/* One row as text: "key" and "value" are JSON objects with named fields. */
+typedef void nve_dp_row_fn(void *arg, const char *key, const char *value);
+
+struct nve_dp_ops {
+	const char *name; /* "fake", "ebpf", "p4rt" */
+
+	/*
+	 * Opens the datapath; one with pins finds the rows that an earlier agent left, which go on
+	 * forwarding.  -EBUSY: another agent has it.  On failure '*err', if not NULL, is set to a
+	 * message (the caller frees it) saying what to do.
+	 */
+	int (*open)(const struct nve_dp_config *config, struct nve_dp **ret, char **err);
+	/* Forgets; touches no map, link or pin.  NULL is a no-op. */
+	void (*close)(struct nve_dp *dp);
+	/* Unloads: removes programs, links, maps and pins.  Only on the operator's word. */
+	int (*flush)(struct nve_dp *dp);
+
+	/* Attaches to an interface; at once.  -ENODEV: no such interface. */
+	int (*port_set)(struct nve_dp *dp, const struct nve_dp_port *port, char **err);
+	int (*port_del)(struct nve_dp *dp, uint16_t slot);
+	int (*port_status)(struct nve_dp *dp, uint16_t slot, struct nve_dp_port_status *ret);
+
+	/*
+	 * Objects.  -ENOSPC: that table is full (nothing taken).  -ENOENT: refers to an object that
+	 * was not set.  Deleting what is not there returns 0.  The pointers in 'x' are not kept.
+	 */
+	int (*vtep_set)(struct nve_dp *dp, uint32_t slot, const struct nve_ip *ip);
+	int (*vtep_del)(struct nve_dp *dp, uint32_t slot);
+	int (*vn_set)(struct nve_dp *dp, const struct nve_dp_vn *vn);
+	int (*vn_del)(struct nve_dp *dp, uint32_t vn_id);
+	int (*vap_set)(struct nve_dp *dp, const struct nve_dp_vap *vap);
+	int (*vap_del)(struct nve_dp *dp, uint16_t port, uint16_t tag);
+	int (*tsi_set)(struct nve_dp *dp, const struct nve_dp_tsi *tsi);
+	int (*tsi_del)(struct nve_dp *dp, uint32_t slot);
+	int (*fdb_set)(struct nve_dp *dp, const struct nve_dp_fdb *fdb);
+	int (*fdb_del)(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
+
+	/*
+	 * Carries out all that was set and deleted since the last apply, in the order above.  When
+	 * it returns 0, the next frame meets the new state (S13, S21).  On failure some of it may be
+	 * done: the engine says again what was before, and applies that.
+	 */
+	int (*apply)(struct nve_dp *dp);
+	/*
+	 * Start-up: between begin and end the engine sets all there should be; end() compares with
+	 * what the tables hold, writes only differences, and removes what was not set.
+	 */
+	int (*resync_begin)(struct nve_dp *dp);
+	int (*resync_end)(struct nve_dp *dp);
+
+	/* When a frame of the TSI was last forwarded, on CLOCK_MONOTONIC; 0 = never.  Coarse: up to
+	 * 200 ms too early (S73). */
+	uint64_t (*last_seen)(struct nve_dp *dp, uint32_t slot);
+	int (*tsi_stats)(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret);
+	void (*drops)(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
+	/* The drop reasons that hit one TSI. */
+	int (*tsi_drops)(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg);
+	/* Dumps a table by its name of the architecture ("src", "fdb", ..); -ENOENT: no such. */
+	int (*dump)(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg);
+	/* Names of the tables, NULL at the end; entries in use and the most there can be. */
+	const char *(*table)(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t *max);
+
+	/* A descriptor that becomes readable when dispatch() has work (links, neighbours), or -1. */
+	int (*fd)(struct nve_dp *dp);
+	void (*dispatch)(struct nve_dp *dp);
+};
+
+extern const struct nve_dp_ops nve_dp_fake;
+extern const struct nve_dp_ops nve_dp_ebpf;

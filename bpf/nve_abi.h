@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The map layout: the one header that the BPF programs and agent/dp/ebpf*.c share.  Fixed widths,
+ * visible padding, sizes pinned.  Integers are in host order unless their type is __be.  Names are
+ * those of the P4 tables.  The including file brings in __u8 .. __be32 (vmlinux.h or linux/types.h).
+ */
+#pragma once
+
+#define NVE_ABI_VERSION 1
+
+enum {
+	NVE_ETH_ALEN = 6,
+	NVE_VID_COUNT = 4096,
+	NVE_FLOOD_MAX = 128,    /* members of one VN */
+	NVE_OUTER_MAX = 72,     /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
+	NVE_SEEN_STEP_NS = 100000000, /* a TSI's 'seen' is written at most this often (S73) */
+};
+
+/*
+ * Why a frame was not forwarded.  The one list: enum, name, text, metric and P4 counter index.
+ * The numbers are ABI: append, never reuse.
+ * X(NAME, number, text)
+ */
+#define NVE_DROP_REASONS(X)                                                                        \
+	X(SHORT, 1, "frame ends inside a header")                                                  \
+	X(NO_TAG, 2, "no 802.1Q tag, or a priority tag, on an access port")                        \
+	X(DOUBLE_TAG, 3, "a second VLAN tag behind the first")                                     \
+	X(NO_VAP, 4, "no VN for this port and tag")                                                \
+	X(TAG_QUARANTINED, 5, "the tag was released and is in quarantine")                         \
+	X(SRC_MAC, 6, "source MAC is not one of the VAP's TSIs")                                   \
+	X(SRC_IP, 7, "source IP is not one of the TSI's")                                          \
+	X(SRC_ARP, 8, "ARP sender is not an address of the TSI")                                   \
+	X(SRC_ND, 9, "neighbor discovery speaks for an address that is not the TSI's")             \
+	X(SRC_INACTIVE, 10, "source TSI or address is not activated")                              \
+	X(DST_INACTIVE, 11, "destination TSI or address is not activated")                         \
+	X(DST_UNKNOWN, 12, "destination MAC unknown, and the VN does not flood")                   \
+	X(SAME_PORT, 13, "destination is behind the port and tag the frame came from")             \
+	X(LINK_LOCAL, 14, "bridge-local destination (01:80:c2:00:00:0x)")                          \
+	X(NO_MEMBER, 15, "broadcast or multicast, and the VN has no other member")                 \
+	X(VTEP_UNRESOLVED, 16, "no next hop towards the remote VTEP yet")                          \
+	X(TOO_LARGE, 17, "larger than the underlay can carry")                                     \
+	X(NO_ROOM, 18, "the kernel gave no room for the tunnel header or tag")                     \
+	X(OUTER_INVALID, 19, "outer IP or UDP header invalid, fragmented or with options")         \
+	X(TUNNEL_FLAGS, 20, "VXLAN flags or reserved bits invalid")                                \
+	X(UNKNOWN_VNI, 21, "no connected VN has this VNI")                                         \
+	X(UNKNOWN_VTEP, 22, "sender is not a known VTEP of the VN")                                \
+	X(INNER_TAG, 23, "a VLAN tag inside the tunnel (RFC 7348 section 6.1)")                    \
+	X(TTL, 24, "forwarded on between NVEs too often")                                          \
+	X(REDIRECT, 25, "the kernel refused to redirect or clone the frame")                       \
+	X(INTERNAL, 26, "tables contradict each other; report it")
+
+enum nve_drop {
+	NVE_FORWARD = 0,
+#define NVE_DROP_ENUM(name, number, text) NVE_DROP_##name = number,
+	NVE_DROP_REASONS(NVE_DROP_ENUM)
+#undef NVE_DROP_ENUM
+	NVE_DROP_COUNT = 32, /* room to append without a new map */
+};
+
+/* --- port: ifindex -> what is attached there.  Off the fast path. ----------------------------- */
+
+enum nve_port_role { NVE_PORT_ACCESS = 1, NVE_PORT_UNDERLAY = 2 };
+enum nve_port_flags {
+	NVE_PORT_XDP = 1 << 0,           /* takes frames by XDP redirect */
+	NVE_PORT_UNTAGGED_HOST = 1 << 1, /* untagged frames go to the host (in-band signaling) */
+};
+
+struct nve_port {
+	__u16 slot;
+	__u8 role;  /* enum nve_port_role */
+	__u8 flags; /* enum nve_port_flags */
+};
+_Static_assert(sizeof(struct nve_port) == 4, "map ABI");
+
+/* --- vap: port slot * 4096 + vid -> VN.  An array, mapped by the agent. ------------------------ */
+
+enum nve_vap_state { NVE_VAP_NONE = 0, NVE_VAP_LIVE = 1, NVE_VAP_QUARANTINED = 2 };
+
+struct nve_vap_row {
+	__u32 vn_id;
+	__u32 n_activated; /* BUM copies are delivered while above 0 */
+	__u32 ifindex;
+	__u8 state;        /* enum nve_vap_state */
+	__u8 ip_only;      /* some TSI here has IPs alone: try src_ip when src has no row */
+	__u8 port_flags;   /* enum nve_port_flags */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct nve_vap_row) == 16, "map ABI");
+
+/* --- tsi: TSI slot -> the record that Activate flips.  An array, mapped by the agent. --------- */
+
+/*
+ * 'live' is stored by the agent in one piece, and all that a frame's fate depends on hangs on it:
+ * the high half is nonzero when Activated, the low half is the generation of the TSI's addresses.
+ */
+#define NVE_TSI_LIVE 0x100000000ull
+struct nve_tsi_row {
+	__u64 live;
+	__u64 seen;    /* written by the programs: coarse CLOCK_MONOTONIC of the last frame from it */
+	__u32 vn_id;
+	__u32 vni;     /* 24 bits, host order */
+	__u32 ifindex; /* of its access port */
+	__u16 vid;
+	__u16 port;    /* slot */
+	__u8 port_flags; /* enum nve_port_flags of that port */
+	__u8 pad[3];
+	__u32 meter;   /* 0 = none */
+	__u64 epoch;
+	__u8 reserved[16];
+};
+_Static_assert(sizeof(struct nve_tsi_row) == 64, "map ABI, one cache line");
+
+/*
+ * A row of an address counts or not, depending on its TSI's generation, so that one store to the
+ * TSI's record changes any number of addresses at once (S69, D13).
+ */
+enum nve_when {
+	NVE_WHEN_ALWAYS = 0,
+	NVE_WHEN_NEVER = 1, /* reserved, not in use (D13) */
+	NVE_WHEN_FROM = 2,  /* counts once the TSI's generation is 'gen' */
+	NVE_WHEN_UNTIL = 3, /* counts until the TSI's generation is 'gen' */
+};
+
+/* --- src: ifindex, vid, source MAC -> TSI.  Source filter and classification in one lookup. --- */
+
+struct nve_src_key {
+	__u32 ifindex;
+	__u16 vid;
+	__u8 mac[NVE_ETH_ALEN];
+};
+_Static_assert(sizeof(struct nve_src_key) == 12, "map ABI");
+
+enum nve_src_flags {
+	NVE_SRC_FILTER_IP = 1 << 0, /* IPs are signaled: a source IP must match */
+	NVE_SRC_IP4 = 1 << 1,       /* ip4 holds one that matches */
+	NVE_SRC_IP6 = 1 << 2,       /* ip6 holds one that matches */
+	NVE_SRC_MORE = 1 << 3,      /* others are in src_ip, under this mac number */
+	NVE_SRC_ANY_MAC = 1 << 4,   /* ... and under mac number 0 (IPs that are not bound to a MAC) */
+};
+
+struct nve_src {
+	__u32 tsi;
+	__u16 gen; /* low 16 bits of the generation */
+	__u8 when; /* enum nve_when, of MAC and inline IPs together */
+	__u8 flags; /* enum nve_src_flags */
+	__u16 mac;  /* the MAC's number within its TSI, from 1 */
+	__u16 pad;
+	__be32 ip4;
+	__u8 ip6[16];
+};
+_Static_assert(sizeof(struct nve_src) == 32, "map ABI");
+
+/*
+ * --- src_ip: further source IPs of a TSI; and TSIs that are known by IP alone. -----------------
+ * owner = TSI slot, vid = 0:          an IP of that TSI, for its MAC number 'mac', 0 = any of them
+ * owner = ifindex, vid != 0, mac = 0: an IP-only TSI of that VAP: any source MAC
+ */
+struct nve_src_ip_key {
+	__u32 owner;
+	__u16 vid;
+	__u16 mac;
+	__u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+_Static_assert(sizeof(struct nve_src_ip_key) == 24, "map ABI");
+
+struct nve_src_ip {
+	__u32 tsi;
+	__u16 gen;
+	__u8 when; /* enum nve_when */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct nve_src_ip) == 8, "map ABI");
+
+/* --- fdb: VN, destination MAC -> TSI or VTEP. --------------------------------------------------- */
+
+struct nve_fdb_key {
+	__u32 vn_id;
+	__u8 mac[NVE_ETH_ALEN];
+	__u16 pad;
+};
+_Static_assert(sizeof(struct nve_fdb_key) == 12, "map ABI");
+
+enum nve_dest_kind { NVE_DEST_NONE = 0, NVE_DEST_TSI = 1, NVE_DEST_VTEP = 2 };
+
+struct nve_dest {
+	__u32 slot;
+	__u16 gen;
+	__u8 when; /* enum nve_when; of a TSI's address */
+	__u8 kind; /* enum nve_dest_kind */
+};
+
+/* 'second' is taken if it is a TSI in use; else 'first' (see struct nve_dp_fdb). */
+struct nve_fdb {
+	struct nve_dest first;
+	struct nve_dest second;
+};
+_Static_assert(sizeof(struct nve_fdb) == 16, "map ABI");
+
+/* --- vtep: VTEP slot -> ready-made outer header. ------------------------------------------------ */
+
+enum nve_vtep_flags {
+	NVE_VTEP_RESOLVED = 1 << 0, /* the Ethernet header is right; else frames are dropped */
+	NVE_VTEP_XDP = 1 << 1,      /* the egress port takes frames by XDP redirect */
+};
+
+/*
+ * outer: Ethernet, IP (total length 0, ID 0, DF, TTL 64, checksum over that), UDP (source port and
+ * length 0, checksum 0), VXLAN (I flag, VNI 0).  The programs patch lengths, checksum, source port
+ * and VNI.
+ */
+struct nve_vtep {
+	__u8 outer[NVE_OUTER_MAX];
+	__u8 outer_len; /* 50 for IPv4 */
+	__u8 family;    /* 4 or 6 */
+	__u8 flags;     /* enum nve_vtep_flags */
+	__u8 pad;
+	__u32 ifindex;  /* egress */
+	__u16 mtu;      /* of the egress port: outer IP packets beyond it are not sent */
+	__u8 pad2[6];
+	__u8 ip[16];    /* as in peer; split horizon compares it */
+};
+_Static_assert(sizeof(struct nve_vtep) == 104, "map ABI");
+
+/* --- peer: VNI, outer source IP -> VN.  Decapsulation accepts nothing else. --------------------- */
+
+struct nve_peer_key {
+	__u32 vni;   /* with ip all zero: the row of the VNI itself, which tells UNKNOWN_VNI
+		      * from UNKNOWN_VTEP */
+	__u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+_Static_assert(sizeof(struct nve_peer_key) == 20, "map ABI");
+
+struct nve_peer {
+	__u32 vn_id;
+	__u32 vtep; /* slot */
+};
+_Static_assert(sizeof(struct nve_peer) == 8, "map ABI");
+
+/* --- flood: VN -> members for BUM. --------------------------------------------------------------- */
+
+struct nve_member {
+	__u32 slot;    /* VTEP slot, or index into vap */
+	__u8 kind;     /* enum nve_dest_kind: VTEP, or TSI for a local VAP */
+	__u8 pad[3];
+};
+
+struct nve_flood {
+	__u32 n;
+	__u32 vni;
+	struct nve_member members[NVE_FLOOD_MAX];
+};
+_Static_assert(sizeof(struct nve_flood) == 8 + 8 * NVE_FLOOD_MAX, "map ABI");
+
+/* --- counters, per CPU. --------------------------------------------------------------------------- */
+
+/* drops: enum nve_drop -> frames (index 0 unused). */
+
+struct nve_tsi_drop_key {
+	__u32 tsi;
+	__u32 reason; /* enum nve_drop */
+};
+
+/* tsi_stats: TSI slot. */
+struct nve_tsi_stats {
+	__u64 in_frames; /* from the TSI, forwarded */
+	__u64 in_bytes;
+	__u64 out_frames; /* delivered to the TSI; BUM copies count with their VAP's, not here */
+	__u64 out_bytes;
+};
+_Static_assert(sizeof(struct nve_tsi_stats) == 32, "map ABI");
