@@ -36,7 +36,12 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lpthread
 
 # --- sources -----------------------------------------------------------------------------------
 
-PROTOS := $(shell cd proto && find . -name '*.proto' | sed 's,^\./,,' | sort)
+OUR_PROTOS := $(shell cd proto && find . -name '*.proto' | sed 's,^\./,,' | sort)
+# Standard services, from Debian's grpc-proto and libprotobuf-dev.
+STD_PROTOS := google/protobuf/any.proto grpc/health/v1/health.proto \
+	grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto
+PROTOPATH := --proto_path=proto --proto_path=/usr/share/grpc-proto --proto_path=/usr/include
+PROTOS := $(OUR_PROTOS) $(STD_PROTOS)
 PROTO_C := $(PROTOS:%.proto=$(G)/%.pb-c.c)
 PROTO_H := $(PROTOS:%.proto=$(G)/%.pb-c.h)
 PROTO_O := $(PROTOS:%.proto=$(B)/gen/%.pb-c.o)
@@ -87,15 +92,17 @@ $(B)/gen/%.o: $(G)/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(CFLAGS_$(VARIANT)) -MMD -MP -c $< -o $@
 
-$(G)/%.pb-c.c $(G)/%.pb-c.h &: proto/%.proto
-	$(call say,PROTOC,$<)
+$(OUR_PROTOS:%.proto=$(G)/%.pb-c.c): $(G)/%.pb-c.c: proto/%.proto
+$(PROTO_C): $(G)/%.pb-c.c:
+	$(call say,PROTOC,$*.proto)
 	@mkdir -p $(@D)
-	$(Q)protoc --proto_path=proto --c_out=$(G) $<
+	$(Q)protoc $(PROTOPATH) --c_out=$(G) $*.proto
+$(PROTO_H): %.h: %.c ;
 
-$(G)/descriptors.h: $(PROTOS:%=proto/%) .ci/embed-descriptors
+$(G)/descriptors.h: $(OUR_PROTOS:%=proto/%) .ci/embed-descriptors
 	$(call say,DESC,$@)
 	@mkdir -p $(@D)
-	$(Q).ci/embed-descriptors $(PROTOS) >$@
+	$(Q).ci/embed-descriptors '$(PROTOPATH)' $(PROTOS) >$@
 
 $(G)/vmlinux.h:
 	$(call say,BTF,$@)
