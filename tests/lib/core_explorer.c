@@ -19,12 +19,13 @@ struct explorer {
 	const struct small_world *world;
 	struct exploration *found;
 	struct nve_core *core;
-	struct node *nodes;     /* in order of discovery; expanded ones keep no state */
+	struct node *nodes; /* in order of discovery; expanded ones keep no state */
 	uint8_t (*prints)[PRINT_LEN];
 	size_t n_nodes, max_nodes;
 	uint32_t *seen; /* index + 1, open addressing */
 	size_t n_seen_slots;
 	uint8_t *before, *after;
+	struct model start; /* of the state being expanded */
 };
 
 /* --- what makes two states the same ---------------------------------------------------------- */
@@ -187,9 +188,12 @@ static bool note(struct explorer *x, uint64_t now_ns, uint64_t epoch)
 static const char *const oracle[NVE_TSI_STATES] = {
 	/* connect disconnect | associate activate deactivate disassociate clear update keepalive
 	 * keepactive data expiry */
-	[NVE_TSI_INIT] =       "??" "AV.II.....",
-	[NVE_TSI_ASSOCIATED] = "??" "AVAIIAA..I",
-	[NVE_TSI_ACTIVATED] =  "??" ".VAIIVVVVA",
+	[NVE_TSI_INIT] = "??"
+			 "AV.II.....",
+	[NVE_TSI_ASSOCIATED] = "??"
+			       "AVAIIAA..I",
+	[NVE_TSI_ACTIVATED] = "??"
+			      ".VAIIVVVVA",
 };
 
 static enum nve_tsi_state state_of(const struct nve_core *core, const struct nve_tsi_key *key)
@@ -231,8 +235,8 @@ static void compare_with_oracle(struct explorer *x, const struct nve_event *ev,
 	if (cell == '.') {
 		bool unknown = from == NVE_TSI_INIT && ev->kind != NVE_EV_EXPIRE;
 
-		assert_int_equal(answer->reason, unknown ? NVE_REASON_UNKNOWN_TSI
-							 : NVE_REASON_ILLEGAL_TRANSITION);
+		assert_int_equal(answer->reason,
+				 unknown ? NVE_REASON_UNKNOWN_TSI : NVE_REASON_ILLEGAL_TRANSITION);
 		return;
 	}
 	if (answer->reason != NVE_REASON_OK) {
@@ -246,9 +250,9 @@ static void compare_with_oracle(struct explorer *x, const struct nve_event *ev,
 	    from == NVE_TSI_ACTIVATED && to == NVE_TSI_ACTIVATED)
 		assert_true(nve_core_tsi(x->core, answer->slot)->n_active > 0);
 	else
-		assert_int_equal(to, cell == 'I' ? NVE_TSI_INIT
-						 : cell == 'A' ? NVE_TSI_ASSOCIATED
-							       : NVE_TSI_ACTIVATED);
+		assert_int_equal(to, cell == 'I'   ? NVE_TSI_INIT
+				     : cell == 'A' ? NVE_TSI_ASSOCIATED
+						   : NVE_TSI_ACTIVATED);
 	assert_int_equal(answer->state, to);
 }
 
@@ -266,13 +270,13 @@ static uint64_t deadline_of(const struct nve_core *core, struct nve_event *ev)
 
 	if (ev->due.kind == NVE_DUE_TAG)
 		return nve_core_tag(core, (uint16_t)(ev->due.slot >> 16),
-				    (uint16_t)(ev->due.slot & 0xffff)).until_ns;
+				    (uint16_t)(ev->due.slot & 0xffff))
+			.until_ns;
 	ev->due.slot = nve_core_find_tsi(core, &ev->key);
 	tsi = nve_core_tsi(core, ev->due.slot);
 	if (!tsi)
 		return 0;
-	return ev->due.kind == NVE_DUE_TSI ? tsi->deadline_ns
-					   : core->tsis[ev->due.slot].alarm_ns;
+	return ev->due.kind == NVE_DUE_TSI ? tsi->deadline_ns : core->tsis[ev->due.slot].alarm_ns;
 }
 
 /* The event of a probe in the present state; false if it makes no sense there. */
@@ -337,15 +341,13 @@ static bool about_one_tsi(const struct nve_event *ev)
 
 static bool attempt(struct explorer *x, const struct nve_event *ev)
 {
-	struct model model, whole, start;
+	struct model model, whole;
 	enum nve_tsi_state from = state_of(x->core, &ev->key);
 	bool due = was_due(x->core, ev);
 	const struct nve_action *actions;
 	struct nve_answer answer;
 	size_t n;
 
-	model_read(&start, x->core);
-	model = start;
 	nve_core_step(x->core, ev, &answer);
 	x->found->n_steps++;
 	if (about_one_tsi(ev))
@@ -360,11 +362,12 @@ static bool attempt(struct explorer *x, const struct nve_event *ev)
 	}
 	x->found->n_accepted++;
 	nve_core_check(x->core);
+	model = x->start;
 	model_apply(&model, x->core, actions, n);
 	model_read(&whole, x->core);
 	if (!model_equal(&model, &whole))
 		fail_msg("an action is missing: the rows differ from the core");
-	no_fault(model_step_fault(&start, &model, x->core));
+	no_fault(model_step_fault(&x->start, &model, x->core));
 	there_and_back(x, ev, &answer);
 	return true;
 }
@@ -412,12 +415,11 @@ static void load(struct explorer *x, const uint8_t *bytes)
 static void expand(struct explorer *x, size_t at)
 {
 	struct node from = x->nodes[at];
-	struct model model;
 
 	memcpy(x->before, from.state, x->core->state_size);
 	load(x, x->before);
-	model_read(&model, x->core);
-	no_fault(model_fault(&model, x->core));
+	model_read(&x->start, x->core);
+	no_fault(model_fault(&x->start, x->core));
 	clear_everything(x, from.now_ns + 1);
 	must_be(x, x->before);
 	for (unsigned int i = 0; i < x->world->n_probes; i++) {

@@ -91,8 +91,8 @@ static unsigned int binding_index(const struct nve_addr *addr)
 	return 0;
 }
 
-void model_apply(struct model *model, const struct nve_core *core,
-		 const struct nve_action *actions, size_t n)
+void model_apply(struct model *model, const struct nve_core *core, const struct nve_action *actions,
+		 size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct nve_action *action = &actions[i];

@@ -8,12 +8,12 @@
 #include "lib/core_world.h"
 
 enum {
-	MODEL_TSIS = 32,
+	MODEL_TSIS = 16,
 	MODEL_ADDRS = 4, /* of one TSI */
 	MODEL_PORTS = 4,
 	MODEL_VNS = 4, /* VN IDs 1..4 */
 	MODEL_SCOPES = 4,
-	MODEL_TAGS = 8, /* tags 100..107 */
+	MODEL_TAGS = 4, /* tags 100..103 */
 	MODEL_TAG_MIN = 100,
 	MODEL_BINDINGS = 8, /* mac(1..4), ip4(1..4) */
 };
@@ -39,8 +39,8 @@ struct model {
 struct nve_addr model_binding(unsigned int i);
 /* Reads everything; the two of them are equal as bytes. */
 void model_read(struct model *model, const struct nve_core *core);
-void model_apply(struct model *model, const struct nve_core *core,
-		 const struct nve_action *actions, size_t n);
+void model_apply(struct model *model, const struct nve_core *core, const struct nve_action *actions,
+		 size_t n);
 bool model_equal(const struct model *a, const struct model *b);
 
 /*

@@ -44,13 +44,13 @@ struct nve_addr mac_ip4(unsigned int m, unsigned int n);
  * the invariants.
  */
 enum nve_reason world_step(struct world *w, const struct nve_event *ev);
-#define STEP(w, ...)     world_step(w, &(struct nve_event){ __VA_ARGS__ })
+#define STEP(w, ...) world_step(w, &(struct nve_event){ __VA_ARGS__ })
 #define UPDATE(w, k, ...)                                                                          \
 	STEP(w, .kind = NVE_EV_UPDATE, .key = (k), .new_port = NVE_PORT_NONE, ##__VA_ARGS__)
-#define SET_OF(array)    .flags = NVE_EV_HAS_ADDRS, .addrs = (array), .n_addrs = ARRAY_SIZE(array)
-#define ADDING(array)    .addrs = (array), .n_addrs = ARRAY_SIZE(array)
-#define ONLY(array)      .flags = NVE_EV_HAS_ONLY, .only = (array), .n_only = ARRAY_SIZE(array)
-#define REMOVING(array)  .only = (array), .n_only = ARRAY_SIZE(array)
+#define SET_OF(array)         .flags = NVE_EV_HAS_ADDRS, .addrs = (array), .n_addrs = ARRAY_SIZE(array)
+#define ADDING(array)         .addrs = (array), .n_addrs = ARRAY_SIZE(array)
+#define ONLY(array)           .flags = NVE_EV_HAS_ONLY, .only = (array), .n_only = ARRAY_SIZE(array)
+#define REMOVING(array)       .only = (array), .n_only = ARRAY_SIZE(array)
 #define associate(w, k, ...)  STEP(w, .kind = NVE_EV_ASSOCIATE, .key = (k), ##__VA_ARGS__)
 #define activate(w, k, ...)   STEP(w, .kind = NVE_EV_ACTIVATE, .key = (k), ##__VA_ARGS__)
 #define deactivate(w, k, ...) STEP(w, .kind = NVE_EV_DEACTIVATE, .key = (k), ##__VA_ARGS__)
@@ -73,6 +73,6 @@ unsigned int world_notices(const struct world *w, enum nve_notice_kind kind);
 /* The last notice of that kind; fails the test if there is none. */
 const struct nve_notice *world_notice(const struct world *w, enum nve_notice_kind kind);
 
-#define assert_ok(reason)             assert_string_equal(nve_reason_name(reason), "OK")
+#define assert_ok(reason) assert_string_equal(nve_reason_name(reason), "OK")
 #define assert_refused(reason, which)                                                              \
 	assert_string_equal(nve_reason_name(reason), nve_reason_name(NVE_REASON_##which))
