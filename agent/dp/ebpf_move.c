@@ -120,6 +120,38 @@ static void put_src(struct move *m, const struct nve_ebpf_view *v, uint32_t numb
 	nve_ebpf_put(m->dp, NVE_MAP_SRC, &key, &row);
 }
 
+/*
+ * Whether the row at this key of src still is this TSI's.  One that moved earlier in this apply()
+ * may have taken the address over: only if two TSIs of a VAP swap addresses does that cost frames,
+ * those of the address until the second one has moved too.
+ */
+static bool ours(const struct move *m, const struct nve_src_key *key)
+{
+	struct nve_src there;
+
+	return bpf_map_lookup_elem(m->dp->map[NVE_MAP_SRC], key, &there) == 0 &&
+	       there.tsi == m->old.slot;
+}
+
+/* The same of src_ip; rows under a TSI's slot are its own. */
+static bool ours_ip(const struct move *m, const struct nve_src_ip_key *key)
+{
+	struct nve_src_ip there;
+
+	return !key->vid || (bpf_map_lookup_elem(m->dp->map[NVE_MAP_SRC_IP], key, &there) == 0 &&
+			     there.tsi == m->old.slot);
+}
+
+static void put_until(struct move *m, uint32_t number)
+{
+	struct nve_src_key key;
+	struct nve_src row;
+
+	nve_ebpf_src_row(&m->old, number, &key, &row);
+	if (ours(m, &key))
+		put_src(m, &m->old, number, NVE_WHEN_UNTIL);
+}
+
 static void plan(struct move *m)
 {
 	m->from = m->old;
@@ -171,6 +203,8 @@ static void stage_ips(struct move *m)
 			       : (is ? NVE_WHEN_FROM : NVE_WHEN_NEVER);
 		if (was == is)
 			row.gen = 0;
+		if (!b && !ours_ip(m, key))
+			continue;
 		nve_ebpf_put(m->dp, NVE_MAP_SRC_IP, key, &row);
 	}
 }
@@ -196,7 +230,7 @@ static void settle_ips(struct move *m, bool removing)
 		const struct nve_src_ip_key *key = a ? &a->key : &b->key;
 		bool stays = b && (!m->mixed[key->mac] || kept(m, key));
 
-		if (removing && !stays)
+		if (removing && !stays && ours_ip(m, key))
 			nve_ebpf_cut(m->dp, NVE_MAP_SRC_IP, key);
 		else if (!removing && stays &&
 			 (!a || a->row.when != b->row.when || m->mixed[key->mac]))
@@ -210,12 +244,13 @@ static void stage_mac(struct move *m, uint32_t number)
 
 	if (m->elsewhere) {
 		if (a->active)
-			put_src(m, &m->old, number, NVE_WHEN_UNTIL);
+			put_until(m, number);
 		if (b->present)
 			put_src(m, &m->new, number, b->active ? NVE_WHEN_FROM : NVE_WHEN_NEVER);
-	} else if (a->active != b->active) {
-		put_src(m, a->active ? &m->old : &m->new, number,
-			a->active ? NVE_WHEN_UNTIL : NVE_WHEN_FROM);
+	} else if (a->active && !b->active) {
+		put_until(m, number);
+	} else if (b->active && !a->active) {
+		put_src(m, &m->new, number, NVE_WHEN_FROM);
 	} else if (m->mixed[number]) {
 		struct nve_ebpf_view *to = &m->to;
 		bool any_ip = to->any_ip;
@@ -236,16 +271,15 @@ static void settle_mac(struct move *m, uint32_t number)
 		put_src(m, &m->new, number, b->active ? NVE_WHEN_ALWAYS : NVE_WHEN_NEVER);
 }
 
-/* A key that this TSI leaves may have passed to another one already: then the row is not ours. */
 static void remove_mac(struct move *m, uint32_t number)
 {
 	struct nve_src_key key;
-	struct nve_src row, there;
+	struct nve_src row;
 
 	if (!m->old.macs[number].present || (m->new.macs[number].present && !m->elsewhere))
 		return;
 	nve_ebpf_src_row(&m->old, number, &key, &row);
-	if (bpf_map_lookup_elem(m->dp->map[NVE_MAP_SRC], &key, &there) == 0 && there.tsi == row.tsi)
+	if (ours(m, &key))
 		nve_ebpf_cut(m->dp, NVE_MAP_SRC, &key);
 }
 

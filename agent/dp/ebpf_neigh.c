@@ -20,6 +20,8 @@
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 
+/* Entries of the operator: they need no resolving, and asking for it would take them from him. */
+enum { FIXED = NUD_PERMANENT | NUD_NOARP };
 enum { VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP };
 
 struct neigh_request {
@@ -291,7 +293,7 @@ int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot)
 	}
 	if (find_neigh(dp, hop, &n))
 		take_mac(hop, &n);
-	if (!hop->asked)
+	if (!hop->asked && !(n.state & FIXED))
 		keep_resolved(dp, hop);
 	return vtep_write(dp, slot);
 }
@@ -319,7 +321,8 @@ void nve_ebpf_neigh_follow(struct nve_dp *dp, const struct nlmsghdr *msg)
 			hop->asked = false;
 		else
 			take_mac(hop, &n);
-		if (!hop->asked && (msg->nlmsg_type == RTM_DELNEIGH || !(n.state & NUD_REACHABLE)))
+		if (!hop->asked &&
+		    (msg->nlmsg_type == RTM_DELNEIGH || !(n.state & (NUD_REACHABLE | FIXED))))
 			keep_resolved(dp, hop);
 		vtep_write(dp, i);
 	}
