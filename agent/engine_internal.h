@@ -7,6 +7,7 @@
 enum {
 	NVE_TURN_REQUESTS = 1024, /* bounds the latency of the first one */
 	NVE_VN_BUCKETS = 1024,
+	NVE_VTEP_BUCKETS = 1024,
 	NVE_HASH_BUCKETS = 65536,
 };
 #define NVE_SEC_NS 1000000000ull
@@ -20,6 +21,7 @@ struct nve_vtep_slot {
 	uint32_t refs; /* VNs that list it; 0 = free */
 	uint32_t live; /* of those, VNs that the datapath has */
 	uint32_t mark; /* of the gathering that saw it last */
+	uint32_t next; /* in its bucket, plus 1 */
 };
 
 /* Where the NVA says that a MAC is. */
@@ -39,6 +41,7 @@ struct nve_vn_rec {
 	struct nve_vn_context context; /* as last heard; its 'vteps' are in 'slots' */
 	bool known;     /* 'context' was heard at all */
 	bool live;      /* the datapath has the VN */
+	bool entering;  /* its remote MACs are still to be said */
 	bool dirty;     /* the NVA changed it */
 	bool withdrawn; /* the NVA does not know it any more (said once) */
 	uint32_t n_slots;
@@ -102,11 +105,13 @@ struct nve_engine {
 	struct nve_remote *remotes[NVE_HASH_BUCKETS];
 	struct nve_pub *pubs[NVE_HASH_BUCKETS];
 	struct nve_vtep_slot *vteps;
+	uint32_t vtep_buckets[NVE_VTEP_BUCKETS]; /* slot plus 1 */
 	uint32_t vtep_hint, mark;
 	bool vns_dirty, vns_idle, unpark;
 	uint8_t full; /* enum nve_resource: what the last -ENOSPC was about */
 
 	uint64_t epoch, epoch_stored, now_ns;
+	uint64_t realtime_offset; /* CLOCK_REALTIME less CLOCK_MONOTONIC, of this run */
 	uint64_t timers_after_ns, vns_after_ns, resync_at_ns, backoff_ns;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
@@ -115,6 +120,7 @@ struct nve_engine {
 
 /* engine_sync.c: makes the outside equal to the core for each object that 'actions' name. */
 int nve_sync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n);
+int nve_unsync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n);
 int nve_sync_vap_row(struct nve_engine *e, uint16_t port, uint16_t tag, bool set);
 int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set);
 int nve_actions_append(struct nve_action_list *to, const struct nve_action *from, size_t n);
@@ -123,7 +129,7 @@ int nve_grow(void *array, size_t *cap, size_t n, size_t size);
 
 /* engine_store.c: one transaction with all objects that 'actions' name, as the core has them. */
 int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_t n);
-int nve_store_objects(struct nve_engine *e); /* of e->keys, within a transaction */
+
 uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns);
 const char *nve_port_name(const struct nve_engine *e, uint16_t port);
 
@@ -134,7 +140,8 @@ bool nve_vn_in_use(const struct nve_engine *e, uint32_t vn_id);
 bool nve_vn_live(const struct nve_engine *e, uint32_t vn_id);
 int nve_vn_enter(struct nve_engine *e, uint32_t vn_id);
 int nve_vn_leave(struct nve_engine *e, uint32_t vn_id);
-int nve_vn_say(struct nve_engine *e, struct nve_vn_rec *vn); /* VTEPs, VN and remote MACs again */
+int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn);
+int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn); /* after its TSIs */
 int nve_vn_refresh(struct nve_engine *e, struct nve_vn_rec *vn);
 void nve_vn_reap(struct nve_engine *e);
 void nve_vn_free_all(struct nve_engine *e);
@@ -148,16 +155,19 @@ int nve_pub_actions(struct nve_engine *e, const struct nve_action *actions, size
 int nve_pub_flush(struct nve_engine *e); /* tells the NVA what changed of the touched */
 void nve_pub_free_all(struct nve_engine *e);
 
-/* engine_turn.c, engine_nva.c, engine_restore.c */
+/* engine_turn.c: a turn of what is queued; one of the engine's own events, which e->n_items counts. */
 bool nve_turn_requests(struct nve_engine *e);
-bool nve_turn_timers(struct nve_engine *e);
-void nve_turn_own(struct nve_engine *e, const struct nve_event *ev, size_t n);
-bool nve_turn_begin_own(struct nve_engine *e, const struct nve_event *ev);
-bool nve_turn_end_own(struct nve_engine *e);
+enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
+enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
 void nve_reply(struct nve_engine *e, struct nve_request *req);
-void nve_run_nva(struct nve_engine *e);
+
+/* engine_own.c: what the engine does unasked. */
+void nve_run_timers(struct nve_engine *e);
+void nve_run_vns(struct nve_engine *e);
+void nve_run_resync(struct nve_engine *e);
 void nve_engine_vn_changed(void *arg, uint32_t vn_id);
 void nve_engine_mapping_changed(void *arg, const struct nve_mapping *mapping, bool gone);
-int nve_restore(struct nve_engine *e, char **err);
+
+/* engine_restore.c */
+int nve_restore(struct nve_engine *e);
 int nve_resync_dp(struct nve_engine *e);
-void nve_run_resync(struct nve_engine *e);

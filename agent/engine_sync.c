@@ -122,6 +122,12 @@ static int sync_vap(struct nve_engine *e, const struct nve_action *a, enum phase
 
 	if (phase == SET_VAPS || phase == DEL_VAPS)
 		return nve_sync_vap_row(e, a->port, a->tag, phase == SET_VAPS);
+	if (phase == FDB) {
+		struct nve_vn_rec *vn = nve_vn_find(e, a->vn_id);
+
+		/* Only now: a row can refer to a TSI that came with the same request. */
+		return vn && vn->entering ? noting(e, nve_vn_say_remotes(e, vn), NVE_RES_FDB) : 0;
+	}
 	if (phase != ENTER_VNS && phase != LEAVE_VNS)
 		return 0;
 	in_use = nve_core_vap(e->core, a->port, a->vn_id) || nve_vn_in_use(e, a->vn_id);
@@ -167,4 +173,12 @@ int nve_sync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n
 		}
 	}
 	return first;
+}
+
+int nve_unsync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n)
+{
+	int r = nve_sync_dp(e, actions, n);
+
+	/* What takes room comes before what gives it back: the second time it is there. */
+	return r == -ENOSPC ? nve_sync_dp(e, actions, n) : r;
 }
