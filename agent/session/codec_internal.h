@@ -5,6 +5,24 @@
 #include "nve/v1/nve.pb-c.h"
 #include "session/codec.h"
 
+enum nve_wire_type { NVE_WIRE_VARINT = 0, NVE_WIRE_I64 = 1, NVE_WIRE_LEN = 2, NVE_WIRE_I32 = 5 };
+
+struct nve_wire {
+	const uint8_t *at;
+	const uint8_t *end;
+};
+
+struct nve_wire_field {
+	uint32_t number;
+	enum nve_wire_type type;
+	uint64_t varint;
+	const uint8_t *data; /* NVE_WIRE_LEN */
+	size_t len;
+};
+
+/* Takes the next field off; false if what is left is none. */
+bool nve_wire_next(struct nve_wire *w, struct nve_wire_field *ret);
+
 /*
  * Walks the wire form before anything is unpacked, and sees what protobuf-c does not tell: bytes
  * of strings that are no UTF-8 or are control characters (a NUL among them), singular messages

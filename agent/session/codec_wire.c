@@ -9,22 +9,7 @@
 
 #include "session/codec_internal.h"
 
-enum wire_type { WIRE_VARINT = 0, WIRE_I64 = 1, WIRE_LEN = 2, WIRE_I32 = 5 };
-
-struct cursor {
-	const uint8_t *at;
-	const uint8_t *end;
-};
-
-struct field {
-	uint32_t number;
-	enum wire_type type;
-	uint64_t varint;
-	const uint8_t *data; /* WIRE_LEN */
-	size_t len;
-};
-
-static bool take_varint(struct cursor *c, uint64_t *ret)
+static bool take_varint(struct nve_wire *c, uint64_t *ret)
 {
 	uint64_t value = 0;
 
@@ -40,7 +25,7 @@ static bool take_varint(struct cursor *c, uint64_t *ret)
 	return false;
 }
 
-static bool skip(struct cursor *c, uint64_t n)
+static bool skip(struct nve_wire *c, uint64_t n)
 {
 	if (n > (uint64_t)(c->end - c->at))
 		return false;
@@ -48,7 +33,7 @@ static bool skip(struct cursor *c, uint64_t n)
 	return true;
 }
 
-static bool take_field(struct cursor *c, struct field *f)
+bool nve_wire_next(struct nve_wire *c, struct nve_wire_field *f)
 {
 	uint64_t key;
 
@@ -57,13 +42,13 @@ static bool take_field(struct cursor *c, struct field *f)
 	f->number = (uint32_t)(key >> 3);
 	f->type = key & 7;
 	switch (f->type) {
-	case WIRE_VARINT:
+	case NVE_WIRE_VARINT:
 		return take_varint(c, &f->varint);
-	case WIRE_I64:
+	case NVE_WIRE_I64:
 		return skip(c, 8);
-	case WIRE_I32:
+	case NVE_WIRE_I32:
 		return skip(c, 4);
-	case WIRE_LEN:
+	case NVE_WIRE_LEN:
 		if (!take_varint(c, &f->varint))
 			return false;
 		f->data = c->at;
@@ -135,12 +120,12 @@ static void prepend(struct nve_refusal *why, const char *name)
 }
 
 static int check_field(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *fd,
-		       const struct field *f, uint32_t *seen, struct nve_refusal *why)
+		       const struct nve_wire_field *f, uint32_t *seen, struct nve_refusal *why)
 {
 	uint32_t bit;
 	int r;
 
-	if (f->type != WIRE_LEN)
+	if (f->type != NVE_WIRE_LEN)
 		return 0;
 	if (fd->type == PROTOBUF_C_TYPE_STRING)
 		return is_text(f->data, f->len) ? 0 : refuse(why, text_reason(type), fd->name);
@@ -160,15 +145,15 @@ static int check_field(const ProtobufCMessageDescriptor *type, const ProtobufCFi
 int nve_wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t len,
 		   struct nve_refusal *why)
 {
-	struct cursor c = { bytes, bytes + len };
+	struct nve_wire c = { bytes, bytes + len };
 	uint32_t seen = 0;
-	struct field f;
+	struct nve_wire_field f;
 
 	while (c.at < c.end) {
 		const ProtobufCFieldDescriptor *fd;
 		int r;
 
-		if (!take_field(&c, &f))
+		if (!nve_wire_next(&c, &f))
 			return refuse(why, NVE_REASON_INVALID_REQUEST, "");
 		fd = protobuf_c_message_descriptor_get_field(type, f.number);
 		if (!fd)
@@ -182,12 +167,12 @@ int nve_wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
 
 uint64_t nve_wire_request_id(const uint8_t *bytes, size_t len)
 {
-	struct cursor c = { bytes, bytes + len };
+	struct nve_wire c = { bytes, bytes + len };
 	uint64_t id = 0;
-	struct field f;
+	struct nve_wire_field f;
 
-	while (c.at < c.end && take_field(&c, &f)) {
-		if (f.number == 1 && f.type == WIRE_VARINT)
+	while (c.at < c.end && nve_wire_next(&c, &f)) {
+		if (f.number == 1 && f.type == NVE_WIRE_VARINT)
 			id = f.varint;
 	}
 	return id;
