@@ -115,7 +115,8 @@ class Server:
 
     def close(self):
         if not self.ended:
-            self.say("stop 2000")
+            if self.process.poll() is None:
+                self.say("stop 2000")
             self.end()
         text = self.stderr()
         self.log.close()
