@@ -39,7 +39,9 @@ static const char zsh_script[] =
 	"2>/dev/null)}\")\n"
 	"	compadd -- \"${(@)found:#}\"\n"
 	"}\n"
-	"compdef _nvectl nvectl\n";
+	"compdef _nvectl nvectl\n"
+	"# A file of fpath is the function itself the first time.\n"
+	"[[ ${funcstack[1]} = _nvectl ]] && _nvectl\n";
 
 static int run(struct ctl *ctl)
 {

@@ -102,18 +102,40 @@ static void print_details(const struct ctl *ctl, const Google__Rpc__ErrorInfo *i
 		sep = "; ";
 	}
 	for (size_t i = 0; i < info->n_metadata; i++) {
-		const char *key = info->metadata[i]->key;
+		const char *key = info->metadata[i]->key, *value = info->metadata[i]->value;
 
 		if (!strcmp(key, "remedy") || !*key)
 			continue;
 		fputs(sep, stderr);
+		sep = "; ";
+		if (!strcmp(key, "tag") && !strcmp(value, "0")) {
+			fputs("no tag is free", stderr);
+			continue;
+		}
 		ctl_text_print(stderr, strcmp(key, "tag") ? key : "counter-offer");
 		putc(' ', stderr);
-		ctl_text_print(stderr, info->metadata[i]->value);
-		sep = "; ";
+		ctl_text_print(stderr, value);
 	}
 	if (*sep == ';')
 		putc(')', stderr);
+}
+
+/*
+ * The message is the reason's text and then, for clients that read nothing else, "; " and the
+ * metadata in words: these are left to print_details().  Any other message is printed whole.
+ */
+static void print_message(const struct ctl_outcome *outcome)
+{
+	char name[64], *message = outcome->message;
+	const ProtobufCEnumValue *known;
+	const char *text;
+
+	snprintf(name, sizeof(name), "REASON_%s", outcome->info ? outcome->info->reason : "");
+	known = protobuf_c_enum_descriptor_get_value_by_name(&nve__v1__reason__descriptor, name);
+	text = known ? nve_reason_text((enum nve_reason)known->value) : NULL;
+	if (text && !strncmp(message, text, strlen(text)) && message[strlen(text)] == ';')
+		message[strlen(text)] = '\0';
+	print_sentence(*message ? message : "the NVE refused, without a text");
 }
 
 static int print_refusal(const struct ctl *ctl, const struct ctl_outcome *outcome)
@@ -125,7 +147,7 @@ static int print_refusal(const struct ctl *ctl, const struct ctl_outcome *outcom
 		ctl_text_print(stderr, info->reason);
 		fputs(": ", stderr);
 	}
-	print_sentence(*outcome->message ? outcome->message : "the NVE refused, without a text");
+	print_message(outcome);
 	if (info) {
 		print_details(ctl, info);
 		print_remedy(metadata(info, "remedy"));

@@ -18,25 +18,30 @@ static const char *skip_space(const char *at)
 	return at + strspn(at, " \t\r\n");
 }
 
-/* The scan_*() return what follows the value, NULL if there is none; 'at' may be NULL. */
+/* The scan_*() return what follows the value, NULL if there is none. */
+
+/* What follows a backslash; returns its last character. */
+static const char *scan_escape(const char *at)
+{
+	if (*at != 'u')
+		return *at && strchr("\"\\/bfnrt", *at) ? at : NULL;
+	for (int i = 0; i < 4; i++)
+		if (!isxdigit((unsigned char)*++at))
+			return NULL;
+	return at;
+}
 
 static const char *scan_string(const char *at)
 {
-	if (!at || *at++ != '"')
+	if (*at++ != '"')
 		return NULL;
 	for (; *at != '"'; at++) {
 		if ((unsigned char)*at < ' ')
 			return NULL;
-		if (*at != '\\')
-			continue;
-		at++;
-		if (*at == 'u') {
-			for (int i = 0; i < 4; i++)
-				if (!isxdigit((unsigned char)*++at))
-					return NULL;
-		} else if (!*at || !strchr("\"\\/bfnrt", *at)) {
+		if (*at == '\\')
+			at = scan_escape(at + 1);
+		if (!at)
 			return NULL;
-		}
 	}
 	return at + 1;
 }
