@@ -89,10 +89,10 @@ clean: ## remove build/
 PREFIX ?= /usr/local
 BINDIR := $(PREFIX)/sbin
 MANDIR := $(PREFIX)/share/man
+COMPDIR := $(PREFIX)/share/bash-completion/completions
 DOCDIR := $(PREFIX)/share/doc/nved
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 MAN_PAGES := $(sort $(wildcard agent/*.[158] agent/nvectl/*.[158]))
-COMPLETION := $(wildcard agent/nvectl/*.bash-completion)
 
 install:
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
@@ -100,13 +100,14 @@ install:
 	$(Q)install -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
 	$(Q)for m in $(MAN_PAGES); do \
 		install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
-	$(Q)for f in $(COMPLETION); do b=$${f##*/}; install -D -m 644 $$f \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$${b%.*} || exit 1; done
+	$(Q)install -d $(DESTDIR)$(COMPDIR)
+	$(Q)$(B)/nvectl completion bash >$(DESTDIR)$(COMPDIR)/nvectl
+	$(Q)chmod 644 $(DESTDIR)$(COMPDIR)/nvectl
 	$(Q)install -m 644 agent/nved.example.yaml $(DESTDIR)$(DOCDIR)
 	$(Q)sed 's,@BINDIR@,$(BINDIR),' agent/nved.service.in >$(DESTDIR)$(UNITDIR)/nved.service
 	$(Q)chmod 644 $(DESTDIR)$(UNITDIR)/nved.service
 
-CHECKS := $(sort $(filter-out %/lib.sh,$(wildcard tests/check/*.sh)))
+CHECKS := $(sort $(wildcard tests/check/*.sh))
 OUR_C := $(sort $(shell find agent bpf tests -name '*.[ch]'))
 SCRIPTS := $(sort $(shell grep -rlE '^\#!(/usr)?/bin/(env )?(ba)?sh' .ci tests vagrant 2>/dev/null))
 TIDY := $(AGENT_SRCS:%=tidy-%) $(if $(wildcard agent/main.c),tidy-agent/main.c) \

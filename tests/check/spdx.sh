@@ -4,7 +4,7 @@
 # a file without one, and one with the wrong one.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-. tests/check/lib.sh
+. tests/lib/check.sh
 
 bpf_licence='(GPL-2.0-only OR BSD-2-Clause)'
 

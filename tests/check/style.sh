@@ -4,7 +4,7 @@
 # the top level holds.  Each rule is shown a line it must catch.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-. tests/check/lib.sh
+. tests/lib/check.sh
 
 # rule NAME 'REGEX' 'LINE IT MUST CATCH' 'WHY' FILES..
 rule() {
@@ -50,7 +50,7 @@ public() { grep -E '^[a-z].*\(' "$1" | grep -vE '^(static|typedef|extern|return)
 for f in $(tree_files 'agent/*.c' | grep -v '^agent/nvectl/'); do
 	names=$(public "$f" |
 		sed -nE 's/^[a-z][a-z_0-9 ]*[ *]([a-z_0-9]+)\(.*/\1/p' | grep -vE '^(nve_|main$)')
-	if [ -z "$names" ]; then pass; else fail "$f: seen by other files, but not nve_..: $names"; fi
+	if [ -z "$names" ]; then pass; else fail "$f: global, but not nve_..: $names"; fi
 done
 for f in $headers; do
 	if grep -q '^#pragma once' "$f"; then pass; else fail "$f: no #pragma once"; fi

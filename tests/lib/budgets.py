@@ -10,6 +10,11 @@ import sys
 
 FUNCTION, FILE, HEADER, NESTING, COLUMNS = 60, 500, 150, 3, 100
 TAB = 8
+# Contracts that are one thing, and are read in one go; each says why it is longer.
+LONGER = {
+    'bpf/nve_abi.h': 280,   # the map ABI is one header, so that a change of it shows in one place
+    'agent/dp/dp.h': 200,   # one struct of functions, each with its contract
+}
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
 
@@ -60,14 +65,14 @@ def nesting(lines, first, last):
 
 def offences(path, text):
     count = text.count('\n')
-    limit = HEADER if path.endswith('.h') else FILE
+    limit = LONGER.get(path) or (HEADER if path.endswith('.h') else FILE)
     if count > limit:
         yield f'{path}: {count} lines, at most {limit}'
     lines = text.split('\n')
-    for number, line in enumerate(lines, 1):
-        if len(line.expandtabs(TAB)) > COLUMNS:
-            yield f'{path}:{number}: {len(line.expandtabs(TAB))} columns, at most {COLUMNS}'
-    if not path.endswith(('.c', '.h')):
+    if not path.endswith(('.c', '.h')):  # columns of C are clang-format's
+        for number, line in enumerate(lines, 1):
+            if len(line.expandtabs(TAB)) > COLUMNS:
+                yield f'{path}:{number}: {len(line.expandtabs(TAB))} columns, at most {COLUMNS}'
         return
     for name, first, length, deep in functions(NOISE.sub(blank, text).split('\n')):
         if length > FUNCTION:
@@ -86,7 +91,7 @@ def self_test():
             ('a.h', 'int x;\n' * 150), ('a.c', function(nest(3))), ('a.sh', 'x' * 100),
             ('a.c', function('\tchar *s = "{{{{{{";\n\tstruct a b = { { { { 0 } } } };\n'))]
     wrong = [('a.c', function('\tx++;\n' * 58)), ('a.c', 'int x;\n' * 501),
-             ('a.h', 'int x;\n' * 151), ('a.c', function(nest(4))), ('a.c', '\t' + 'x' * 93)]
+             ('a.h', 'int x;\n' * 151), ('a.c', function(nest(4))), ('a.sh', '\t' + 'x' * 93)]
     return [(not list(offences(*case)), 'refused what is within budget') for case in fine] + \
         [(len(list(offences(*case))) == 1, f'missed: {case[0]}, {case[1][:20]!r}..')
          for case in wrong]
