@@ -125,9 +125,11 @@ say_what_to_try() {
 
 		  # What hypervisors 1 and 2 signal for their VMs; the very next frame passes.
 		  vagrant ssh nve1 -c 'sudo nvectl tsi activate \
-		      00000000-0000-0000-0000-000000000001 --port p1 --vn red --tag 100 --addr 02:00:00:00:01:01/10.1.0.1'
+		      00000000-0000-0000-0000-000000000001 --port p1 --vn red \
+		      --tag 100 --addr 02:00:00:00:01:01/10.1.0.1'
 		  vagrant ssh nve2 -c 'sudo nvectl tsi activate \
-		      00000000-0000-0000-0000-000000000002 --port p1 --vn red --tag 100 --addr 02:00:00:00:01:02/10.1.0.2'
+		      00000000-0000-0000-0000-000000000002 --port p1 --vn red \
+		      --tag 100 --addr 02:00:00:00:01:02/10.1.0.2'
 		  # Over both NVEs, and to the kernel's VXLAN device.
 		  vagrant ssh hv1 -c 'sudo ip netns exec vm1 ping -c2 10.1.0.2'
 		  vagrant ssh hv1 -c 'sudo ip netns exec vm1 ping -c2 10.1.0.9'
