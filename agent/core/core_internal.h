@@ -95,7 +95,7 @@ struct nve_state {
 	struct nve_pool tsis, addrs, vaps, vns;
 	struct nve_list quarantine; /* of tags, by until_ns */
 	struct nve_list alarms;     /* of TSIs, by alarm_ns */
-	uint32_t n_timers, n_tags; /* n_tags is constant */
+	uint32_t n_timers, n_tags;  /* n_tags is constant */
 };
 
 /* The most that one step can write to the journal. */

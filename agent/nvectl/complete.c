@@ -163,27 +163,30 @@ static void walk_word(const struct ctl *ctl, struct place *p, const char *word)
 	}
 }
 
-static void walk(struct ctl *ctl, struct place *p, const char *word)
+static void walk_option(struct ctl *ctl, struct place *p, const char *word)
 {
 	size_t len = strncmp(word, "--", 2) ? 2 : strcspn(word, "=");
+	const struct ctl_option *opt;
 
+	if (p->group && !p->command && !ctl_option_find(NULL, word, len))
+		p->command = p->group->commands[0];
+	opt = ctl_option_find(p->command, word, len);
+	if (!opt || !opt->arg)
+		return;
+	if (!word[len])
+		p->option = opt;
+	else if (!strcmp(opt->name, "server")) /* the value is in the same word */
+		ctl->server = word + len + (word[1] == '-');
+}
+
+static void walk(struct ctl *ctl, struct place *p, const char *word)
+{
 	if (p->option) {
 		if (!strcmp(p->option->name, "server"))
 			ctl->server = word;
 		p->option = NULL;
 	} else if (word[0] == '-' && word[1]) {
-		if (p->group && !p->command && !ctl_option_find(NULL, word, len))
-			p->command = p->group->commands[0];
-		p->option = ctl_option_find(p->command, word, len);
-		if (!p->option || !p->option->arg)
-			p->option = NULL;
-		else if (word[len]) { /* its value is in the same word */
-			const struct ctl_option *opt = p->option;
-
-			p->option = NULL;
-			if (!strcmp(opt->name, "server"))
-				ctl->server = word + len + (word[1] == '-');
-		}
+		walk_option(ctl, p, word);
 	} else {
 		walk_word(ctl, p, word);
 	}

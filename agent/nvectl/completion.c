@@ -21,7 +21,7 @@ static const char bash_script[] =
 	"	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=:\n"
 	"	[[ $COMP_WORDBREAKS == *=* ]] && breaks+='='\n"
 	"	local cur=${words[-1]}\n"
-	"	[[ $breaks && $cur == *[$breaks]* ]] && cut=${cur%\"${cur##*[$breaks]}\"}\n"
+	"	[[ $breaks && $cur == *[\"$breaks\"]* ]] && cut=${cur%\"${cur##*[\"$breaks\"]}\"}\n"
 	"	mapfile -t COMPREPLY < <(\"$1\" __complete \"${words[@]:1}\" 2>/dev/null)\n"
 	"	for i in \"${!COMPREPLY[@]}\"; do\n"
 	"		COMPREPLY[i]=${COMPREPLY[i]#\"$cut\"}\n"

@@ -13,30 +13,21 @@
 #include "core/reasons.h"
 #include "nvectl/text.h"
 
-static const struct {
-	int number;
-	const char *text;
-	const char *remedy;
-} reasons[] = {
-#define REASON_ROW(name, number, code, text, remedy) { number, text, remedy },
-	NVE_REASONS(REASON_ROW)
-#undef REASON_ROW
-};
+static bool is_known(Nve__V1__Reason reason)
+{
+	return protobuf_c_enum_descriptor_get_value(&nve__v1__reason__descriptor, (int)reason);
+}
 
 const char *ctl_reason_text(Nve__V1__Reason reason)
 {
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].number == (int)reason)
-			return reasons[i].text;
-	return "a reason that this nvectl does not know";
+	return is_known(reason) ? nve_reason_text((enum nve_reason)reason)
+				: "a reason that this nvectl does not know";
 }
 
 const char *ctl_reason_remedy(Nve__V1__Reason reason)
 {
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].number == (int)reason)
-			return reasons[i].remedy;
-	return "use the nvectl of the NVE's version";
+	return is_known(reason) ? nve_reason_remedy((enum nve_reason)reason)
+				: "use the nvectl of the NVE's version";
 }
 
 /* A sentence of the peer's, without its full stop: more may follow. */

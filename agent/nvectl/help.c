@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define COMMAND_WIDTH 24
+#define COMMAND_WIDTH 28
 #define OPTION_WIDTH  28
 
 static void print_option(FILE *out, const struct ctl_option *o)

@@ -99,6 +99,6 @@ int main(int argc, char **argv)
 	ctl_client_free(ctl.client);
 	ctl_input_free(&ctl.in);
 	if ((fflush(stdout) || ferror(stdout)) && r == CTL_OK)
-		r = ctl_broken(-errno, "cannot write the output");
+		r = ctl_broken(errno ? -errno : -EIO, "cannot write the output");
 	return r;
 }

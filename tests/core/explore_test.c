@@ -44,7 +44,7 @@ static void run(struct small_world *world)
 	struct exploration found = { 0 };
 
 	explore(world, &found);
-	assert_int_equal(found.frontier_left, 0);
+	assert_int_equal(found.n_unexpanded, 0);
 	assert_true(found.n_states > 50);
 	for (unsigned int s = 0; s < NVE_TSI_STATES; s++)
 		for (unsigned int e = 0; e < NVE_EVENTS; e++)

@@ -112,6 +112,24 @@ static void the_answer_to_activate_says_what_was_granted(void **state)
 	assert_int_equal(w->answer.slot, nve_core_find_tsi(w->core, &K));
 }
 
+static void a_tsi_knows_since_when_it_is_in_its_state(void **state)
+{
+	struct world *w = *state;
+	struct nve_addr more[] = { mac(8) };
+	uint64_t since;
+
+	bring(w, NVE_TSI_ASSOCIATED);
+	assert_int_equal(world_tsi(w, K)->since_ns, w->now_ns);
+	assert_ok(activate(w, K, .cause = NVE_CAUSE_MIGRATE_IN));
+	since = w->now_ns;
+	assert_int_equal(world_tsi(w, K)->cause, NVE_CAUSE_MIGRATE_IN);
+	assert_ok(UPDATE(w, K, ADDING(more)));
+	assert_int_equal(world_tsi(w, K)->since_ns, since);
+	assert_int_equal(world_tsi(w, K)->cause, NVE_CAUSE_MIGRATE_IN);
+	assert_ok(deactivate(w, K));
+	assert_int_equal(world_tsi(w, K)->since_ns, w->now_ns);
+}
+
 /* A repeat with other parameters is an update, never a silent accept. */
 static void a_repeat_with_other_addresses_becomes_exactly_that_set(void **state)
 {
@@ -371,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(every_cell_of_the_table_does_what_the_requirements_say),
 		IN_WORLD(the_answer_to_activate_says_what_was_granted),
+		IN_WORLD(a_tsi_knows_since_when_it_is_in_its_state),
 		IN_WORLD(a_repeat_with_other_addresses_becomes_exactly_that_set),
 		IN_WORLD(a_repeat_with_the_same_set_in_another_order_changes_nothing),
 		IN_WORLD(activating_with_another_set_updates_and_activates_in_one),

@@ -453,7 +453,8 @@ void explore(const struct small_world *world, struct exploration *found)
 	for (; at < x.n_nodes; at++)
 		expand(&x, at);
 	found->n_states = x.n_nodes;
-	found->frontier_left = x.n_nodes - at;
+	for (at = 0; at < x.n_nodes; at++)
+		found->n_unexpanded += x.nodes[at].state != NULL;
 	print_message("%s: %zu states, %zu steps, %zu accepted\n", world->name, found->n_states,
 		      found->n_steps, found->n_accepted);
 	nve_core_free(x.core);

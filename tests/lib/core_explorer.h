@@ -37,7 +37,7 @@ struct exploration {
 	size_t n_states;
 	size_t n_steps;
 	size_t n_accepted;
-	size_t frontier_left; /* 0: every state was expanded */
+	size_t n_unexpanded; /* states found but not tried with every event: none */
 	size_t visited[NVE_TSI_STATES][NVE_EVENTS];
 };
 
