@@ -30,7 +30,7 @@ void nve_config_complain(struct config_check *check, const char *path, const cha
 	va_end(args);
 }
 
-char *nve_config_copy(struct config_check *check, const char *value, const char *otherwise)
+char *nve_config_strdup(struct config_check *check, const char *value, const char *otherwise)
 {
 	char *copy = strdup(value ?: otherwise);
 
@@ -121,7 +121,7 @@ static char *check_backend(struct config_check *check, const char *path, const c
 				 p == list ? "" : " or ", *p);
 		nve_config_complain(check, path, "'%s' is not known; write %s", name, words);
 	}
-	return nve_config_copy(check, name, *list);
+	return nve_config_strdup(check, name, *list);
 }
 
 static void check_backends(struct config_check *check, const struct nve_config_backends *backends)
@@ -132,8 +132,8 @@ static void check_backends(struct config_check *check, const struct nve_config_b
 	config->datapath = check_backend(check, "datapath", raw->datapath, backends->datapath);
 	config->store = check_backend(check, "store/backend", raw->store.backend, backends->store);
 	config->nva = check_backend(check, "nva/backend", raw->nva.backend, backends->nva);
-	config->pin_dir = nve_config_copy(check, raw->pin_dir, DEFAULT_PIN_DIR);
-	config->nva_source = nve_config_copy(check, raw->nva.source, DEFAULT_VNS);
+	config->pin_dir = nve_config_strdup(check, raw->pin_dir, DEFAULT_PIN_DIR);
+	config->nva_source = nve_config_strdup(check, raw->nva.source, DEFAULT_VNS);
 	check_absolute(check, "pin_dir", raw->pin_dir);
 	check_absolute(check, "nva/source", raw->nva.source);
 	check_absolute(check, "store/path", raw->store.path);
@@ -144,7 +144,7 @@ static void check_backends(struct config_check *check, const struct nve_config_b
 	config->durability =
 		raw->store.durability == RAW_PROCESS ? NVE_DURABLE_PROCESS : NVE_DURABLE_POWER;
 	if (!config->store || strcmp(config->store, "memory"))
-		config->store_path = nve_config_copy(check, raw->store.path, DEFAULT_STORE);
+		config->store_path = nve_config_strdup(check, raw->store.path, DEFAULT_STORE);
 	else if (raw->store.path)
 		nve_config_complain(
 			check, "store/path",

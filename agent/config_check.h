@@ -24,7 +24,7 @@ __attribute__((format(printf, 3, 4))) void
 nve_config_complain(struct config_check *check, const char *path, const char *text, ...);
 
 /* A copy of 'value', or of 'otherwise' if that is NULL; NULL only when memory is out. */
-char *nve_config_copy(struct config_check *check, const char *value, const char *otherwise);
+char *nve_config_strdup(struct config_check *check, const char *value, const char *otherwise);
 
 /* True for what may be the name of an NVE, port or scope; complains otherwise, also of NULL. */
 bool nve_config_check_name(struct config_check *check, const char *path, const char *name);

@@ -101,5 +101,5 @@ void nve_config_check_listeners(struct config_check *check)
 	config->n_listeners = n;
 	for (uint32_t i = 0; i < n; i++)
 		config->listeners[i] =
-			nve_config_copy(check, given ? raw->listeners[i] : by_default, "");
+			nve_config_strdup(check, given ? raw->listeners[i] : by_default, "");
 }

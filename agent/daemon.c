@@ -175,6 +175,13 @@ static enum nve_exit session_code(int r)
 	return r == -EINVAL || r == -ENAMETOOLONG ? NVE_EXIT_CONFIG : NVE_EXIT_FAILURE;
 }
 
+static const char *durability(const struct nve_config *config)
+{
+	if (!config->store_path)
+		return "none";
+	return config->durability == NVE_DURABLE_POWER ? "power" : "process";
+}
+
 static enum nve_exit open_session(const struct nve_config *config, const char *version,
 				  struct nve_loop *loop, struct nve_engine *engine,
 				  struct nve_session_server **ret)
@@ -195,7 +202,7 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.wake = nve_loop_wake,
 		.wake_arg = loop,
 		.store = config->store,
-		.durability = config->durability == NVE_DURABLE_POWER ? "power" : "process",
+		.durability = durability(config),
 		.local_vtep = config->local_vtep,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
 		.tenant_mtu = tenant_mtu(config),
@@ -214,8 +221,6 @@ static void log_start(const struct nve_config *config, const char *version)
 		LOG_S("datapath", config->datapath), LOG_S("store", config->store),
 		LOG_S("nva", config->nva));
 	nve_log(WARNING, "no_tls", LOG_S("so", "listening on loopback and unix sockets only"));
-	for (uint32_t i = 0; i < config->n_listeners; i++)
-		nve_log(INFO, "listener", LOG_S("address", config->listeners[i]));
 }
 
 /* The modes that 'auto' chose, and why. */
@@ -247,6 +252,8 @@ static enum nve_exit serve(const struct nve_config *config, const char *version,
 
 	if (code)
 		return code;
+	for (uint32_t i = 0; i < config->n_listeners; i++)
+		nve_log(INFO, "listening", LOG_S("address", config->listeners[i]));
 	r = nve_loop_run(loop, engine, server);
 	if (r)
 		code = fail(NVE_EXIT_FAILURE, "loop", r, NULL);
@@ -275,7 +282,7 @@ enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_b
 	}
 	nve_loop_free(loop);
 	if (!code)
-		nve_log(INFO, "stopped", LOG_S("datapath", "goes on forwarding"));
+		nve_log(INFO, "stopped", LOG_U("exit", code));
 	return code;
 }
 

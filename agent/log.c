@@ -94,7 +94,8 @@ static void add_string(struct line *line, const char *value)
 
 static void add_field(struct line *line, const struct nve_log_field *field)
 {
-	if (field->type == NVE_LOG_STR && !field->str)
+	if ((field->type == NVE_LOG_STR && !field->str) ||
+	    (field->type == NVE_LOG_BYTES && !field->bytes))
 		return;
 	add(line, " %s=", field->key);
 	switch (field->type) {
