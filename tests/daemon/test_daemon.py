@@ -317,7 +317,8 @@ def a_bad_reload_is_logged_with_its_line_and_the_old_vns_stay(w):
 
 @test
 def a_tsi_outlives_the_agent_in_the_sqlite_store_and_not_in_memory(w):
-    for store, survives in (({"path": f"{w.dir}/nved.db"}, True), ({"backend": "memory"}, False)):
+    sqlite, memory = {"path": f"{w.dir}/nved.db"}, {"backend": "memory"}
+    for store, survives in ((sqlite, True), (memory, False)):
         path = w.config(store=store)
         agent = w.start(path)
         w.ctl("tsi", "associate", TSI, "--port", "p1", "--vn", "red", "--addr",

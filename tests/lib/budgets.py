@@ -12,7 +12,6 @@ FUNCTION, FILE, HEADER, NESTING, COLUMNS = 60, 500, 150, 3, 100
 TAB = 8
 # Contracts that are one thing, and are read in one go; each says why it is longer.
 LONGER = {
-    'bpf/nve_abi.h': 280,   # the map ABI is one header, so that a change of it shows in one place
     'agent/dp/dp.h': 200,   # one struct of functions, each with its contract
 }
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
@@ -65,7 +64,9 @@ def nesting(lines, first, last):
 
 def offences(path, text):
     count = text.count('\n')
-    limit = LONGER.get(path) or (HEADER if path.endswith('.h') else FILE)
+    # Headers of bpf/ hold the code of the programs, which are compiled in one piece.
+    is_header = path.endswith('.h') and not path.startswith('bpf/')
+    limit = LONGER.get(path) or (HEADER if is_header else FILE)
     if count > limit:
         yield f'{path}: {count} lines, at most {limit}'
     lines = text.split('\n')
