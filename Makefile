@@ -185,8 +185,12 @@ $(B)/nvectl: $(NVECTL_SRCS:%.c=$(B)/%.o) $(B)/libnve.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 
-# A test links what it uses out of the archive, and may include a .c file to reach its statics.
-$(TEST_BINS): $(B)/%: $(B)/%.o $(TEST_LIB_SRCS:%.c=$(B)/%.o) $(B)/libnve.a
+$(B)/libtest.a: $(TEST_LIB_SRCS:%.c=$(B)/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# A test links what it uses out of the archives, and may include a .c file to reach its statics.
+$(TEST_BINS): $(B)/%: $(B)/%.o $(B)/libtest.a $(B)/libnve.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 

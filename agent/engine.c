@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 enum { TURNS_A_RUN = 16 }; /* then the loop gets a chance to do other things */
@@ -74,6 +75,8 @@ static int make_core(struct nve_engine *e, const struct nve_engine_config *confi
 		core.n_ports = e->n_ports;
 		core.scopes = scopes;
 		core.port_scope = port_scope;
+		if (!core.hash_seed && getrandom(&core.hash_seed, sizeof(core.hash_seed), 0) < 0)
+			core.hash_seed = (uintptr_t)e ^ e->realtime_offset;
 		r = nve_core_new(&core, &e->core);
 	}
 	free(scopes);
@@ -227,11 +230,17 @@ void nve_engine_close(struct nve_engine *engine)
 
 	if (!engine)
 		return;
-	*engine->parked_end = engine->queue;
-	engine->queue = NULL;
-	engine->queue_end = &engine->queue;
-	while ((req = engine->parked)) {
-		engine->parked = req->next;
+	if (engine->parked) {
+		*engine->parked_end = engine->queue;
+		if (!engine->queue)
+			engine->queue_end = engine->parked_end;
+		engine->queue = engine->parked;
+		engine->parked = NULL;
+	}
+	while ((req = engine->queue)) {
+		engine->queue = req->next;
+		if (!engine->queue)
+			engine->queue_end = &engine->queue;
 		req->next = NULL;
 		req->answer = (struct nve_answer){ .reason = NVE_REASON_SHUTTING_DOWN,
 						   .slot = NVE_SLOT_NONE };

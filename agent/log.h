@@ -27,7 +27,7 @@ struct nve_log_field {
 		const char *str; /* NULL: the field is left out; quoted where it needs it */
 		uint64_t num;
 		int64_t integer;      /* ERRNO: negative errno, as its text */
-		const uint8_t *bytes; /* as hex digits; NULL: left out */
+		const uint8_t *bytes; /* as hex digits; NULL: left out too */
 	};
 	uint32_t len; /* of 'bytes' */
 };

@@ -42,15 +42,13 @@ grpc_byte_buffer *nve_make_message(struct nve_bytes bytes)
 	return buffer;
 }
 
-grpc_op nve_status_op(struct nve_call *call, const struct nve_refusal *why,
-		      struct nve_arena *arena)
+grpc_op nve_status_op(struct nve_call *call, const struct nve_refusal *why, struct nve_arena *arena)
 {
 	grpc_op op = { .op = GRPC_OP_SEND_STATUS_FROM_SERVER };
 	const char *message;
 	struct nve_bytes details;
 
-	op.data.send_status_from_server.status =
-		(grpc_status_code)nve_codec_grpc_code(why->reason);
+	op.data.send_status_from_server.status = (grpc_status_code)nve_codec_grpc_code(why->reason);
 	if (why->reason == NVE_REASON_OK)
 		return op;
 	if (nve_codec_status(why, arena, &details, &message) < 0)

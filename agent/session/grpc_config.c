@@ -67,9 +67,9 @@ int nve_config_copy(struct nve_session_config *to, const struct nve_session_conf
 		to->limits.message_bytes = MESSAGE_BYTES_DEFAULT;
 	return to->nve && to->version && to->store && to->durability &&
 			       is_whole(to->listeners, to->n_listeners) &&
-			       is_whole(to->notes, to->n_notes) ?
-		       0 :
-		       -ENOMEM;
+			       is_whole(to->notes, to->n_notes)
+		       ? 0
+		       : -ENOMEM;
 }
 
 void nve_config_release(struct nve_session_config *config)

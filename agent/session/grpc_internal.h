@@ -18,8 +18,8 @@
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* What a completion is delivered to, on the completion queue's thread. */
-struct nve_tag {
-	void (*done)(struct nve_tag *tag, bool ok);
+struct nve_completion {
+	void (*done)(struct nve_completion *tag, bool ok);
 };
 
 /* Something to do on the engine's thread; the memory is the poster's until run() is called. */
@@ -49,7 +49,7 @@ struct nve_op {
 
 /* Any call from the moment it is waited for. */
 struct nve_call {
-	struct nve_tag accept;
+	struct nve_completion accept;
 	struct nve_session_server *server;
 	const struct nve_method_entry *method;
 	grpc_call *call;
@@ -79,9 +79,9 @@ struct nve_session_server {
 	grpc_server *server;
 	grpc_completion_queue *cq;
 	pthread_t thread;
-	uint16_t *bound; /* TCP ports of the listeners */
+	uint16_t *bound;   /* TCP ports of the listeners */
 	void **registered; /* one for each method of nve_methods */
-	struct nve_tag shutdown_tag;
+	struct nve_completion shutdown_tag;
 	atomic_bool stopping;
 	atomic_bool shutdown_done;
 	atomic_uint unary; /* calls under way */

@@ -93,9 +93,8 @@ static void dump(struct nve_stream *st)
 	pthread_mutex_lock(&st->lock);
 	r = nve_admin_dump(&st->base.server->env, l->query.table, emit, st);
 	if (r == -ENOENT)
-		end(l, &(struct nve_refusal){ .reason = NVE_REASON_INVALID_REQUEST,
-					      .field = "table",
-					      .tag = -1 });
+		end(l, &(struct nve_refusal){
+			       .reason = NVE_REASON_INVALID_REQUEST, .field = "table", .tag = -1 });
 	else
 		end_for(l, r < 0 ? NVE_REASON_INTERNAL : NVE_REASON_OK);
 	pthread_mutex_unlock(&st->lock);

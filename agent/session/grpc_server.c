@@ -9,18 +9,27 @@
 
 #define UNARY .alloc = nve_unary_alloc, .unused = nve_unary_unused
 #define SIGNALING(name, method)                                                                    \
-	{ .path = "/nve.v1.Signaling/" name, UNARY, .accepted = nve_signaling_accepted,            \
-	  .arg = method, .armed = 16 }
+	{                                                                                          \
+		.path = "/nve.v1.Signaling/" name, UNARY, .accepted = nve_signaling_accepted,      \
+		.arg = method, .armed = 16                                                         \
+	}
 #define ADMIN(name, call)                                                                          \
-	{ .path = "/nve.v1.Admin/" name, UNARY, .accepted = nve_admin_accepted, .arg = call,       \
-	  .armed = 2 }
+	{                                                                                          \
+		.path = "/nve.v1.Admin/" name, UNARY, .accepted = nve_admin_accepted, .arg = call, \
+		.armed = 2                                                                         \
+	}
 #define ADMIN_STREAM(name, call)                                                                   \
-	{ .path = "/nve.v1.Admin/" name, .alloc = nve_list_alloc, .unused = nve_stream_unused,     \
-	  .accepted = nve_list_accepted, .arg = call, .armed = 2 }
+	{                                                                                          \
+		.path = "/nve.v1.Admin/" name, .alloc = nve_list_alloc,                            \
+		.unused = nve_stream_unused, .accepted = nve_list_accepted, .arg = call,           \
+		.armed = 2                                                                         \
+	}
 #define REFLECTION(version)                                                                        \
-	{ .path = "/grpc.reflection." version ".ServerReflection/ServerReflectionInfo",            \
-	  .alloc = nve_reflection_alloc, .unused = nve_stream_unused,                              \
-	  .accepted = nve_reflection_accepted, .stream_in = true, .armed = 2 }
+	{                                                                                          \
+		.path = "/grpc.reflection." version ".ServerReflection/ServerReflectionInfo",      \
+		.alloc = nve_reflection_alloc, .unused = nve_stream_unused,                        \
+		.accepted = nve_reflection_accepted, .stream_in = true, .armed = 2                 \
+	}
 
 static const struct nve_method_entry methods[] = {
 	SIGNALING("VnConnect", NVE_METHOD_VN_CONNECT),
@@ -33,8 +42,11 @@ static const struct nve_method_entry methods[] = {
 	SIGNALING("Update", NVE_METHOD_UPDATE),
 	SIGNALING("Keepalive", NVE_METHOD_KEEPALIVE),
 	SIGNALING("Keepactive", NVE_METHOD_KEEPACTIVE),
-	{ .path = "/nve.v1.Signaling/Session", .alloc = nve_session_alloc,
-	  .unused = nve_stream_unused, .accepted = nve_session_accepted, .stream_in = true,
+	{ .path = "/nve.v1.Signaling/Session",
+	  .alloc = nve_session_alloc,
+	  .unused = nve_stream_unused,
+	  .accepted = nve_session_accepted,
+	  .stream_in = true,
 	  .armed = 4 },
 	ADMIN("GetStatus", NVE_ADMIN_STATUS),
 	ADMIN("ListDrops", NVE_ADMIN_DROPS),
@@ -44,10 +56,15 @@ static const struct nve_method_entry methods[] = {
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),
 	ADMIN_STREAM("DumpTable", NVE_ADMIN_DUMP),
 	ADMIN_STREAM("Watch", NVE_ADMIN_WATCH),
-	{ .path = "/grpc.health.v1.Health/Check", UNARY, .accepted = nve_health_check_accepted,
+	{ .path = "/grpc.health.v1.Health/Check",
+	  UNARY,
+	  .accepted = nve_health_check_accepted,
 	  .armed = 2 },
-	{ .path = "/grpc.health.v1.Health/Watch", .alloc = nve_health_watch_alloc,
-	  .unused = nve_stream_unused, .accepted = nve_health_watch_accepted, .armed = 2 },
+	{ .path = "/grpc.health.v1.Health/Watch",
+	  .alloc = nve_health_watch_alloc,
+	  .unused = nve_stream_unused,
+	  .accepted = nve_health_watch_accepted,
+	  .armed = 2 },
 	REFLECTION("v1"),
 	REFLECTION("v1alpha"),
 };
@@ -56,7 +73,7 @@ enum { N_METHODS = sizeof(methods) / sizeof(methods[0]), UNKNOWN_ARMED = 4 };
 
 static void arm(struct nve_session_server *s, size_t method);
 
-static void accepted(struct nve_tag *tag, bool ok)
+static void accepted(struct nve_completion *tag, bool ok)
 {
 	struct nve_call *call = container_of(tag, struct nve_call, accept);
 
@@ -91,9 +108,9 @@ static void *serve(void *arg)
 	struct nve_session_server *s = arg;
 
 	for (;;) {
-		grpc_event ev = grpc_completion_queue_next(
-			s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-		struct nve_tag *tag = ev.tag;
+		grpc_event ev =
+			grpc_completion_queue_next(s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		struct nve_completion *tag = ev.tag;
 
 		if (ev.type == GRPC_QUEUE_SHUTDOWN)
 			return NULL;
@@ -102,7 +119,7 @@ static void *serve(void *arg)
 	}
 }
 
-static void shutdown_done(struct nve_tag *tag, bool ok)
+static void shutdown_done(struct nve_completion *tag, bool ok)
 {
 	struct nve_session_server *s = container_of(tag, struct nve_session_server, shutdown_tag);
 
@@ -122,8 +139,8 @@ static uint16_t find_port(const void *arg, const char *name)
 
 	if (slot == NVE_PORT_NONE)
 		return slot;
-	return nve_engine_port(s->config.engine, slot)->dp.role == NVE_DP_ACCESS ? slot :
-										    NVE_PORT_NONE;
+	return nve_engine_port(s->config.engine, slot)->dp.role == NVE_DP_ACCESS ? slot
+										 : NVE_PORT_NONE;
 }
 
 static uint16_t find_any_port(const void *arg, const char *name)
@@ -183,8 +200,8 @@ static int start(struct nve_session_server *s, char **err)
 	for (size_t i = 0; i < N_METHODS; i++)
 		s->registered[i] = grpc_server_register_method(
 			s->server, methods[i].path, NULL,
-			methods[i].stream_in ? GRPC_SRM_PAYLOAD_NONE :
-					       GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
+			methods[i].stream_in ? GRPC_SRM_PAYLOAD_NONE
+					     : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
 			0);
 	grpc_server_start(s->server);
 	for (size_t i = 0; i < N_METHODS; i++) {
@@ -216,7 +233,7 @@ static void take_down(struct nve_session_server *s, bool has_thread)
 		while (!atomic_load(&s->shutdown_done)) {
 			grpc_event ev = grpc_completion_queue_next(
 				s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-			struct nve_tag *tag = ev.tag;
+			struct nve_completion *tag = ev.tag;
 
 			tag->done(tag, ev.success);
 		}

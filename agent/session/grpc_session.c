@@ -85,8 +85,8 @@ static void push_answer(struct session *ss, struct request *rq, const struct nve
 {
 	struct nve_bytes bytes;
 	int r = why ? nve_codec_session_refusal(rq->op.decoded.request_id, why, &rq->op.arena,
-						&bytes) :
-		      nve_codec_session_answer(&rq->op.decoded, vn, &rq->op.arena, &bytes);
+						&bytes)
+		    : nve_codec_session_answer(&rq->op.decoded, vn, &rq->op.arena, &bytes);
 
 	if (r == 0 && nve_stream_push(&ss->st, bytes))
 		return;
@@ -234,8 +234,8 @@ static void open_session(struct nve_stream *st)
 	struct session *ss = session_of(st);
 	struct nve_session_server *s = st->base.server;
 	struct nve_codec_welcome w = { s->config.nve, s->config.version,
-				       s->config.limits.outstanding,
-				       s->config.limits.message_bytes, s->last_seq + 1 };
+				       s->config.limits.outstanding, s->config.limits.message_bytes,
+				       s->last_seq + 1 };
 	struct nve_arena arena;
 	struct nve_bytes bytes;
 

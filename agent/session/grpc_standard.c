@@ -11,11 +11,6 @@ struct health {
 	int status;
 };
 
-struct reflection {
-	struct nve_stream st;
-	bool half_closed;
-};
-
 static void push_health(struct nve_stream *st, int status)
 {
 	struct nve_arena arena;
@@ -67,11 +62,6 @@ void nve_health_watch_accepted(struct nve_call *call)
 		nve_stream_finish(&h->st, NVE_REASON_INVALID_REQUEST);
 	nve_arena_reset(&arena);
 	nve_stream_start(&h->st, &health_ops);
-}
-
-static struct reflection *reflection_of(struct nve_stream *st)
-{
-	return container_of(st, struct reflection, st);
 }
 
 static void reflection_open(struct nve_stream *st)
@@ -127,12 +117,12 @@ static const struct nve_stream_ops reflection_ops = {
 
 struct nve_call *nve_reflection_alloc(void)
 {
-	struct reflection *r = calloc(1, sizeof(*r));
+	struct nve_stream *st = calloc(1, sizeof(*st));
 
-	return r ? &r->st.base : NULL;
+	return st ? &st->base : NULL;
 }
 
 void nve_reflection_accepted(struct nve_call *call)
 {
-	nve_stream_start(&container_of(call, struct reflection, st.base)->st, &reflection_ops);
+	nve_stream_start(container_of(call, struct nve_stream, base), &reflection_ops);
 }

@@ -45,7 +45,7 @@ void nve_stream_unref(struct nve_stream *st)
 }
 
 /* Starts a batch, which holds a reference.  One that gRPC does not take means a broken call. */
-static bool start(struct nve_stream *st, const grpc_op *ops, size_t n, struct nve_tag *tag)
+static bool start(struct nve_stream *st, const grpc_op *ops, size_t n, struct nve_completion *tag)
 {
 	ref(st);
 	if (grpc_call_start_batch(st->base.call, ops, n, tag, NULL) == GRPC_CALL_OK)
@@ -166,7 +166,7 @@ void nve_stream_pump(struct nve_stream *st)
 		send_status(st);
 }
 
-static void sent(struct nve_tag *tag, bool ok)
+static void sent(struct nve_completion *tag, bool ok)
 {
 	struct nve_stream *st = container_of(tag, struct nve_stream, send_tag);
 
@@ -180,7 +180,7 @@ static void sent(struct nve_tag *tag, bool ok)
 	nve_stream_unref(st);
 }
 
-static void received(struct nve_tag *tag, bool ok)
+static void received(struct nve_completion *tag, bool ok)
 {
 	struct nve_stream *st = container_of(tag, struct nve_stream, recv_tag);
 	grpc_byte_buffer *message;
@@ -198,14 +198,14 @@ static void received(struct nve_tag *tag, bool ok)
 	nve_stream_unref(st);
 }
 
-static void status_sent(struct nve_tag *tag, bool ok)
+static void status_sent(struct nve_completion *tag, bool ok)
 {
 	(void)ok;
 	nve_stream_unref(container_of(tag, struct nve_stream, status_tag));
 }
 
 /* The call is over, by our status or because the client or its connection went away. */
-static void over(struct nve_tag *tag, bool ok)
+static void over(struct nve_completion *tag, bool ok)
 {
 	struct nve_stream *st = container_of(tag, struct nve_stream, close_tag);
 

@@ -60,7 +60,7 @@ struct nve_stream_ops {
 struct nve_stream {
 	struct nve_call base;
 	const struct nve_stream_ops *ops;
-	struct nve_tag recv_tag, send_tag, close_tag, status_tag;
+	struct nve_completion recv_tag, send_tag, close_tag, status_tag;
 	struct nve_source source;
 	struct nve_work open_work, close_work, step_work;
 	struct nve_stream *prev, *next; /* engine's thread: all open ones */

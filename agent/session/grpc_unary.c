@@ -14,7 +14,7 @@ enum { UNARY_MAX = 4096 };
 
 struct nve_unary {
 	struct nve_call base;
-	struct nve_tag done_tag;
+	struct nve_completion done_tag;
 	struct nve_work admin_work;
 	struct nve_admin_query query;
 	grpc_byte_buffer *reply;
@@ -48,7 +48,7 @@ static void release(struct nve_unary *u)
 	nve_call_ended(s);
 }
 
-static void replied(struct nve_tag *tag, bool ok)
+static void replied(struct nve_completion *tag, bool ok)
 {
 	(void)ok; /* a client that has gone is no concern of ours */
 	release(container_of(tag, struct nve_unary, done_tag));

@@ -6,7 +6,7 @@
 
 struct unknown {
 	struct nve_call base;
-	struct nve_tag done_tag;
+	struct nve_completion done_tag;
 	grpc_call_details details;
 	int cancelled;
 };
@@ -18,7 +18,7 @@ static void release(struct unknown *u)
 	free(u);
 }
 
-static void replied(struct nve_tag *tag, bool ok)
+static void replied(struct nve_completion *tag, bool ok)
 {
 	struct unknown *u = container_of(tag, struct unknown, done_tag);
 	struct nve_session_server *s = u->base.server;
@@ -28,7 +28,7 @@ static void replied(struct nve_tag *tag, bool ok)
 	nve_call_ended(s);
 }
 
-static void accepted(struct nve_tag *tag, bool ok)
+static void accepted(struct nve_completion *tag, bool ok)
 {
 	struct unknown *u = container_of(tag, struct unknown, base.accept);
 	struct nve_refusal why = { .reason = NVE_REASON_UNKNOWN_METHOD, .tag = -1 };

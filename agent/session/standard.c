@@ -145,8 +145,8 @@ static int find_file(const char *filename, const char *symbol)
 		struct nve_wire_field file = { .data = nve_descriptors[i].data,
 					       .len = nve_descriptors[i].len };
 
-		if (filename ? strcmp(filename, nve_descriptors[i].path) == 0 :
-			       file_has(&file, symbol))
+		if (filename ? strcmp(filename, nve_descriptors[i].path) == 0
+			     : file_has(&file, symbol))
 			return i;
 	}
 	return -1;
@@ -206,9 +206,8 @@ static void fill_list(struct response *r)
 int nve_reflection_reply(const uint8_t *bytes, size_t len, struct nve_arena *arena,
 			 struct nve_bytes *ret)
 {
-	Grpc__Reflection__V1__ServerReflectionRequest *m =
-		unpack(&grpc__reflection__v1__server_reflection_request__descriptor, bytes, len,
-		       arena);
+	Grpc__Reflection__V1__ServerReflectionRequest *m = unpack(
+		&grpc__reflection__v1__server_reflection_request__descriptor, bytes, len, arena);
 	struct response r;
 
 	if (!m)

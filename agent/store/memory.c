@@ -376,6 +376,13 @@ size_t nve_store_memory_count(const char *path)
 	return store ? store->n : 0;
 }
 
+int nve_store_memory_read(const char *path, const struct nve_store_reader *reader)
+{
+	struct nve_store *store = find(path);
+
+	return store ? memory_load(store, reader) : -ENOENT;
+}
+
 void nve_store_memory_drop(const char *path)
 {
 	struct nve_store **at = &named;

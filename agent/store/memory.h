@@ -27,5 +27,7 @@ struct nve_store_memory_control {
 struct nve_store_memory_control *nve_store_memory_control(const char *path);
 /* How many records (tags, VAPs, TSIs) it holds. */
 size_t nve_store_memory_count(const char *path);
+/* As load() of store.h, also while it is open. */
+int nve_store_memory_read(const char *path, const struct nve_store_reader *reader);
 /* Forgets the store of that path, or all of them if NULL; none may be open. */
 void nve_store_memory_drop(const char *path);
