@@ -54,7 +54,8 @@ def topology(d):
     lab = Lab()
     d.lab, d.hv = lab, [lab.hypervisor("hv1"), lab.hypervisor("hv2")]
     places = {NVE1: [], NVE2: []}
-    for me, other, mac, ip, blue in ((NVE1, NVE2, B, "10.0.0.2", Y), (NVE2, NVE1, A, "10.0.0.1", X)):
+    for me, other, mac, ip, blue in ((NVE1, NVE2, B, "10.0.0.2", Y),
+                                     (NVE2, NVE1, A, "10.0.0.1", X)):
         places[me] = [
             vn(RED, RED_VNI, "red", [other, FAR], [(mac, ip, other), (FAR_MAC, "10.0.0.9", FAR)]),
             vn(BLUE, BLUE_VNI, "blue", [other], [(blue, ip, other)])]

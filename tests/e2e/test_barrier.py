@@ -79,7 +79,7 @@ def the_next_frame_to_the_tsi_passes_after_each_of_1000_activations(w):
 
 @test
 def the_next_frame_does_not_pass_after_each_of_200_deactivations(w):
-    """TSI 2 stays Activated: the frame that it sends last shows that all others had their chance."""
+    """TSI 2 stays Activated: the frame that it sends last shows that the others had a chance."""
     tokens = []
     w.inside.clear()
     before = w.c.drops()["SRC_INACTIVE"]

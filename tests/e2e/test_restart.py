@@ -77,7 +77,8 @@ class Stream:
         self.w.inside.wait(self.tokens[-1][0], what="the last frame up")
         self.w.trunk.wait(self.tokens[-1][1], what="the last frame down")
         up, down = b"".join(self.w.inside.find(b"nved")), b"".join(self.w.trunk.find(b"nved"))
-        lost = [sum(t[0] not in up for t in self.tokens), sum(t[1] not in down for t in self.tokens)]
+        lost = [sum(t[0] not in up for t in self.tokens),
+                sum(t[1] not in down for t in self.tokens)]
         equal(lost, [0, 0], f"frames lost up and down of {len(self.tokens)}")
 
 
