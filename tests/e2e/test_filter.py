@@ -82,16 +82,18 @@ def a_spoofed_broadcast_is_dropped_as_well(w):
 
 @test
 def an_arp_sender_that_is_not_the_tsis_is_dropped(w):
-    def arp(sender_mac, sender_ip, op=1):
-        body = f.arp(op, sender_mac, sender_ip, ZERO, FAR_IP)
+    def arp(sender_mac, sender_ip, op=1, target=FAR_IP):
+        body = f.arp(op, sender_mac, sender_ip, ZERO, target)
         return f.eth(f.BROADCAST, A, f.ARP, body + f.token()[:18])
     lost(w, arp(A, "10.0.0.66"), "SRC_ARP", tsi=1)
     lost(w, arp(B, "10.0.0.1"), "SRC_ARP", tsi=1)
     lost(w, arp(A, "10.0.0.66", op=2), "SRC_ARP", tsi=1)
     for frame in (arp(A, "10.0.0.1"), arp(A, "10.0.0.1", op=2)):
         passes(w, frame, frame[-18:], "the honest ARP")
-    probe = arp(A, "0.0.0.0")  # RFC 5227: an address probe claims nothing
-    passes(w, probe, probe[-18:], "an ARP probe")
+    # RFC 5227: a probe announces the address that it asks for.
+    lost(w, arp(A, "0.0.0.0", target="10.0.0.66"), "SRC_ARP", tsi=1)
+    probe = arp(A, "0.0.0.0", target="10.0.0.1")
+    passes(w, probe, probe[-18:], "an ARP probe for the own address")
 
 
 @test
@@ -110,7 +112,7 @@ def a_mac_without_ips_may_use_any_and_an_ip_alone_any_mac(w):
     passes(w, f.udp4(B, FAR_MAC, "10.7.7.7", FAR_IP, token), token, "any IP of TSI 2")
     token = f.token()
     passes(w, f.udp4(C, FAR_MAC, "10.0.0.3", FAR_IP, token), token, "any MAC of TSI 3")
-    lost(w, f.udp4(C, FAR_MAC, "10.0.0.66", FAR_IP, f.token()), "SRC_MAC")
+    lost(w, f.udp4(C, FAR_MAC, "10.0.0.66", FAR_IP, f.token()), "SRC_IP")
 
 
 @test
@@ -158,9 +160,9 @@ def bridge_local_destinations_are_not_forwarded(w):
 
 
 @test
-def a_destination_that_nobody_knows_is_counted(w):
-    with w.nve.dropping("DST_UNKNOWN"):
-        w.trunk.send(f.tagged(f.plain(A, "02:00:00:00:77:77", f.token()), w.tag))
+def a_destination_that_nobody_knows_is_flooded_in_the_vn(w):
+    token = f.token()
+    passes(w, f.plain(A, "02:00:00:00:77:77", token), token, "a frame to an unknown MAC")
 
 
 @test

@@ -111,8 +111,8 @@ def unicast_between_two_ports_of_the_nve_stays_in_its_vn(w):
     crosses(f.tagged(f.plain(RED1, RED2, token), w.red["p1"]), token, w.p1, w.p2,
             as_sent=f.tagged(f.plain(RED1, RED2, token), w.red["p2"]))
     equal([n for n, t in w.taps.items() if t.find(token)], ["p2"], "who saw it")
-    with w.nve.dropping("DST_UNKNOWN"):
-        w.p1.send(f.tagged(f.plain(RED1, BLUE2, f.token()), w.red["p1"]))
+    # BLUE2 is known in blue; in red it is unknown, and flooded there.
+    flood_from(w, w.p1, w.red["p1"], RED1, ["p2", "far red", "far2 red"], BLUE2)
     with w.nve.dropping("SRC_MAC"):
         w.p1.send(f.tagged(f.plain(RED1, BLUE2, f.token()), w.blue["p1"]))
 
