@@ -23,6 +23,7 @@ class Agent:
     def __init__(self, name, ns, vtep, ports, vns, **config):
         self.name, self.ns, self.vtep, self.ports, self.proc = name, ns, vtep, ports, None
         self.dir, self.pins = f"{STATE}/{name}", f"{BPFFS}/{name}"
+        self.log_read = 0
         os.makedirs(self.dir)
         self.socket = f"{self.dir}/nved.sock"
         self.config = {
@@ -93,7 +94,13 @@ class Agent:
             return f.read()
 
     def log_tail(self, lines=15):
-        return "\n".join(f"    {self.name}: {x}" for x in self.log().splitlines()[-lines:])
+        return "".join(f"    {self.name}: {x}\n" for x in self.log().splitlines()[-lines:])
+
+    def log_news(self, lines=15):
+        """The last lines of what it has logged since this was called last."""
+        text = self.log()
+        new, self.log_read = text[self.log_read:], len(text)
+        return "".join(f"    {self.name}: {x}\n" for x in new.splitlines()[-lines:])
 
     def rss_kb(self):
         with open(f"/proc/{self.proc.pid}/status", encoding="ascii") as f:

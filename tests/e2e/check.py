@@ -52,6 +52,15 @@ def _late(*_):
     raise netlab.Failure(f"not done in {TIME_LIMIT} s")
 
 
+def _report(name, error):
+    print(f"FAIL {name}")
+    at = [x for x in traceback.extract_tb(error.__traceback__) if "/test_" in x.filename]
+    print("    " + (f"line {at[-1].lineno}: " if at else "") + (
+        str(error) if isinstance(error, netlab.Failure) else f"{type(error).__name__}: {error}"))
+    if not at:
+        traceback.print_tb(error.__traceback__, file=sys.stdout)
+
+
 def _guarded(name, agents, function, *args):
     """Runs one test, prints its line; True if it passed."""
     begin = time.monotonic()
@@ -61,17 +70,14 @@ def _guarded(name, agents, function, *args):
         function(*args)
     except Exception as e:  # pylint: disable=broad-except
         signal.alarm(0)
-        print(f"FAIL {name}", flush=True)
-        if not isinstance(e, netlab.Failure):
-            traceback.print_exc(file=sys.stdout)
-        else:
-            at = [f for f in traceback.extract_tb(e.__traceback__) if "/test_" in f.filename]
-            print("    " + (f"line {at[-1].lineno}: " if at else "") + str(e))
+        _report(name, e)
         for agent in agents:
-            print(agent.log_tail())
+            print(agent.log_news(), end="")
         return False
     finally:
         signal.alarm(0)
+    for agent in agents:
+        agent.log_news()
     print(f"ok   {name} ({time.monotonic() - begin:.1f} s)", flush=True)
     return True
 
@@ -94,10 +100,16 @@ def _run(build, mode, chosen):
         return 1
     tests = [(t.__name__.replace("_", " "), t, worlds) for t in tests]
     tests.append(("the agents are still there and end cleanly", _the_agents_end_cleanly, [lab]))
-    failed = sum(not _guarded(name + suffix, lab.agents, function, *args)
-                 for name, function, args in tests)
-    print(f"{1 + len(tests) - failed} passed, {failed} failed")
-    return failed > 0
+    passed = 1
+    for name, function, args in tests:
+        passed += _guarded(name + suffix, lab.agents, function, *args)
+        dead = [a for a in lab.agents if not a.alive()]
+        if dead and function is not _the_agents_end_cleanly:
+            print("".join(f"    {a.name} has died: {a.proc.returncode}\n" for a in dead)
+                  + "    so the rest is not run and counts as failed")
+            break
+    print(f"{passed} passed, {1 + len(tests) - passed} failed")
+    return passed <= len(tests)
 
 
 def main(build, modes=(None,)):
