@@ -149,13 +149,17 @@ static void fill_far(void)
 	dp_set(&far_dp, "flood", &(uint32_t){ VN_7 }, &flood);
 }
 
+/* Its underlay carries exactly what the hosts' MTU becomes. */
 static void fill_near(void)
 {
+	struct nve_vtep vtep = dp_vtep(IP_VTEP);
 	struct nve_flood flood = { .n = 2,
 				   .vni = VNI_7,
 				   .members = { { .slot = 10, .kind = NVE_DEST_TSI },
 						{ .slot = 0, .kind = NVE_DEST_VTEP } } };
 
+	vtep.mtu = 1500 + 50;
+	dp_set(&dp, "vtep", &(uint32_t){ 0 }, &vtep);
 	dp_set(&dp, "flood", &(uint32_t){ VN_7 }, &flood);
 }
 

@@ -405,7 +405,10 @@ struct dp_outcome dp_run(struct dp *dp, enum dp_mode mode, enum dp_side side, ui
 			 const struct frame *in)
 {
 	struct xdp_md xdp = { .data_end = in->len, .ingress_ifindex = ifindex };
-	struct __sk_buff skb = { .ifindex = ifindex, .ingress_ifindex = ifindex };
+	struct __sk_buff skb = { .ifindex = ifindex,
+				 .ingress_ifindex = ifindex,
+				 .gso_size = dp->gso_size,
+				 .gso_segs = dp->gso_size ? 2 : 0 };
 	uint64_t before[NVE_DROP_COUNT], after[NVE_DROP_COUNT], n;
 	struct dp_outcome o = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = in->len,

@@ -51,6 +51,7 @@ struct dp {
 	struct nve *skel;
 	void *maps[2]; /* of tsi and vap, once mapped */
 	size_t sizes[2];
+	uint32_t gso_size; /* of frames in TC test runs: 0, unless a test says otherwise */
 };
 
 /* Enters a new network namespace, loads the programs, fills the tables. */
