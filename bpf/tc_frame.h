@@ -13,11 +13,14 @@ enum {
 	NVE_TC_PULL = 512, /* more than any header chain that is looked at */
 	NVE_TC_UNDERLAY_HEAD = NVE_OUTER4_LEN + 14 + 40,
 	NVE_TC_DECAP_MIN = 34, /* adjust_room leaves no less than Ethernet and IPv4 headers */
-	NVE_TC_DECAP_L3_IPV6 = 1 << 8, /* BPF_F_ADJ_ROOM_DECAP_L3_IPV6, since Linux 6.6 */
-	NVE_TC_ENCAP_L2 = 14 << 24,    /* BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) */
-	NVE_TC_ENCAP = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
-		       BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH | NVE_TC_ENCAP_L2,
 };
+
+/* UAPI by hand: macros, of which vmlinux.h has none, and what Debian's 6.1 does not know. */
+#define NVE_TC_ENCAP_L2      ((__u64)sizeof(struct nve_eth) << 56) /* BPF_F_ADJ_ROOM_ENCAP_L2() */
+#define NVE_TC_DECAP_L3_IPV6 (1 << 8) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV6, since Linux 6.6 */
+#define NVE_TC_ENCAP                                                                               \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |   \
+	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | NVE_TC_ENCAP_L2)
 
 /* What stands before a tenant's payload in the tunnel. */
 struct nve_tc_head {
@@ -137,6 +140,7 @@ static __always_inline int nve_tc_unwrap(struct __sk_buff *skb, const struct nve
 	const struct nve_eth *eth = f->data + NVE_OUTER4_LEN;
 	bool is_ip6, is_short = f->len < NVE_TC_DECAP_MIN;
 	struct nve_eth inner;
+	bool cut = is_short || f->trailer;
 	__u32 len = f->len;
 
 	nve_mac_copy(inner.dst, eth->dst);
@@ -152,7 +156,7 @@ static __always_inline int nve_tc_unwrap(struct __sk_buff *skb, const struct nve
 	    bpf_skb_adjust_room(skb, -NVE_OUTER4_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return NVE_DROP_NO_ROOM;
 	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0) ||
-	    (is_short && bpf_skb_change_tail(skb, len, 0)))
+	    (cut && bpf_skb_change_tail(skb, len, 0)))
 		return NVE_DROP_NO_ROOM;
 	return NVE_FORWARD;
 }
@@ -177,6 +181,8 @@ static __always_inline int nve_tc_relay(struct __sk_buff *skb, struct nve_frame 
 	if (why)
 		return why;
 	nve_outer_write(&head, f->vtep, f->len, f->vni, f->sport, f->ttl - 1);
-	return bpf_skb_store_bytes(skb, 0, &head, NVE_OUTER4_LEN, 0) ? NVE_DROP_NO_ROOM
-								     : NVE_FORWARD;
+	if (bpf_skb_store_bytes(skb, 0, &head, NVE_OUTER4_LEN, 0) ||
+	    (f->trailer && bpf_skb_change_tail(skb, NVE_OUTER4_LEN + f->len, 0)))
+		return NVE_DROP_NO_ROOM;
+	return NVE_FORWARD;
 }

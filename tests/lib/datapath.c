@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,6 +71,20 @@ void dp_del(struct dp *dp, const char *name, const void *key)
 	int r = bpf_map_delete_elem(bpf_map__fd(map_of(dp, name)), key);
 
 	assert_true(r == 0 || errno == ENOENT);
+}
+
+void *dp_map(struct dp *dp, const char *name)
+{
+	struct bpf_map *map = map_of(dp, name);
+	int i = !strcmp(name, "vap");
+	void *p;
+
+	if (dp->maps[i])
+		return dp->maps[i];
+	dp->sizes[i] = bpf_map__max_entries(map) * bpf_map__value_size(map);
+	p = mmap(NULL, dp->sizes[i], PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	return dp->maps[i] = p;
 }
 
 static uint64_t sum_of(struct dp *dp, const char *name, const void *key)
@@ -148,16 +163,16 @@ struct nve_src_ip_key dp_src_ip_key(uint32_t owner, uint16_t vid, uint16_t mac, 
 	return key;
 }
 
-struct nve_vtep dp_vtep(const char *ip)
+struct nve_vtep dp_vtep_from(const char *src, const char *dst, uint32_t ifindex)
 {
 	struct frame head = FRAME(eth(.dst = MAC_HOP, .src = MAC_NVE),
-				  ipv4(.src = IP_NVE, .dst = ip, .frag = 0x4000),
+				  ipv4(.src = src, .dst = dst, .frag = 0x4000),
 				  udp(.dport = 4789, .no_check = true), vxlan(.vni = 0));
 	struct nve_vtep vtep = {
 		.outer_len = 50,
 		.family = 4,
 		.flags = NVE_VTEP_RESOLVED | NVE_VTEP_XDP,
-		.ifindex = IF_U0,
+		.ifindex = ifindex,
 		.mtu = 1600,
 	};
 	uint8_t *p = head.bytes + 14;
@@ -174,8 +189,21 @@ struct nve_vtep dp_vtep(const char *ip)
 	p[10] = sum >> 8;
 	p[11] = sum;
 	memcpy(vtep.outer, head.bytes, head.len);
-	put_ip(vtep.ip, ip);
+	put_ip(vtep.ip, dst);
 	return vtep;
+}
+
+struct nve_vtep dp_vtep(const char *ip)
+{
+	return dp_vtep_from(IP_NVE, ip, IF_U0);
+}
+
+struct nve_peer_key dp_peer_key(uint32_t vni, const char *ip)
+{
+	struct nve_peer_key key = { .vni = vni };
+
+	put_ip(key.ip, ip);
+	return key;
 }
 
 struct frame dp_tunnel(const char *src, const char *dst, uint32_t vni, uint16_t sport,
@@ -283,27 +311,36 @@ void dp_fill(struct dp *dp)
 	dp_set(dp, "fdb", &(struct nve_fdb_key[]){ dp_fdb_key(VN_7, MAC_R) }, &remote);
 }
 
-void dp_open(struct dp *dp)
+void dp_load(struct dp *dp, const char *local_vtep)
 {
-	struct nve *skel;
+	struct nve *skel = nve__open();
 
-	if (geteuid())
-		fail_msg("BPF tests need root");
-	make_links();
-	skel = nve__open();
 	assert_non_null(skel);
-	skel->rodata->nve_local_vtep = inet_addr(IP_NVE);
+	skel->rodata->nve_local_vtep = inet_addr(local_vtep);
 	skel->rodata->nve_n_ports = N_PORTS;
 	bpf_map__set_max_entries(skel->maps.nve_vap, N_PORTS * NVE_VID_COUNT);
 	bpf_map__set_max_entries(skel->maps.nve_tsi, N_TSI);
 	bpf_map__set_max_entries(skel->maps.nve_tsi_stats, N_TSI);
 	assert_int_equal(nve__load(skel), 0);
-	dp->skel = skel;
+	*dp = (struct dp){ .skel = skel };
+}
+
+void dp_open(struct dp *dp)
+{
+	if (geteuid())
+		fail_msg("BPF tests need root");
+	make_links();
+	dp_load(dp, IP_NVE);
 	dp_fill(dp);
 }
 
 void dp_close(struct dp *dp)
 {
+	for (int i = 0; i < 2; i++) {
+		if (dp->maps[i])
+			munmap(dp->maps[i], dp->sizes[i]);
+		dp->maps[i] = NULL;
+	}
 	nve__destroy(dp->skel);
 	dp->skel = NULL;
 }
@@ -356,11 +393,22 @@ static void outcome_of(struct dp_outcome *o, enum dp_mode mode, uint32_t retval,
 	assert_int_equal(lost, o->fate == DP_LOST);
 }
 
+bool dp_runs(enum dp_mode mode, const struct frame *f)
+{
+	uint16_t type = f->len < 14 ? 0 : f->bytes[12] << 8 | f->bytes[13];
+	size_t least = mode == DP_XDP ? 14 : type == 0x0800 ? 34 : type == 0x86dd ? 54 : 14;
+
+	return f->len >= least;
+}
+
 struct dp_outcome dp_run(struct dp *dp, enum dp_mode mode, enum dp_side side, uint32_t ifindex,
 			 const struct frame *in)
 {
 	struct xdp_md xdp = { .data_end = in->len, .ingress_ifindex = ifindex };
-	struct __sk_buff skb = { .ifindex = ifindex, .ingress_ifindex = ifindex };
+	struct __sk_buff skb = { .ifindex = ifindex,
+				 .ingress_ifindex = ifindex,
+				 .gso_size = dp->gso_size,
+				 .gso_segs = dp->gso_size ? 2 : 0 };
 	uint64_t before[NVE_DROP_COUNT], after[NVE_DROP_COUNT], n;
 	struct dp_outcome o = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = in->len,
@@ -374,7 +422,8 @@ struct dp_outcome dp_run(struct dp *dp, enum dp_mode mode, enum dp_side side, ui
 		opts.ctx_size_in = sizeof(skb);
 	}
 	n = all_drops(dp, before);
-	assert_int_equal(bpf_prog_test_run_opts(prog_of(dp, mode, side), &opts), 0);
+	if (bpf_prog_test_run_opts(prog_of(dp, mode, side), &opts))
+		fail_msg("test run of %zu bytes: %d", in->len, errno);
 	n = all_drops(dp, after) - n;
 	o.out.len = opts.data_size_out;
 	outcome_of(&o, mode, opts.retval, n);
