@@ -16,7 +16,7 @@ _Static_assert((int)NVE_DP_DEST_TSI == NVE_DEST_TSI && (int)NVE_DP_DEST_VTEP == 
 static bool takes(const struct nve_shadow_tsi_state *state, const struct nve_shadow_fdb *entry)
 {
 	return state && state->key.vn_id == entry->vn_id &&
-	       (!state->has_mac || nve_shadow_mac_active(state, entry->mac));
+	       nve_shadow_mac_active(state, entry->mac);
 }
 
 /*

@@ -121,7 +121,8 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 		return v;
 	from = dp->shadow.tsis[v.tsi].now;
 	vn = nve_shadow_vn(&dp->shadow, from->key.vn_id);
-	if (!vn || !vn->now || !tsi_takes(dp, v.tsi, frame->src) ||
+	if (!vn || !vn->now || !from->activated ||
+	    (from->has_mac && !nve_shadow_mac_active(from, frame->src)) ||
 	    !ip_passes(from, frame->src, &frame->ip))
 		return v;
 	if (!(frame->dst[0] & 1))
