@@ -336,6 +336,21 @@ static void a_tsi_known_by_ip_alone_must_be_activated_too(void **state)
 	assert_int_equal(dp_tsi_drops(&dp, TSI_IP_ONLY, NVE_DROP_SRC_INACTIVE), 1);
 }
 
+/* A TSI changes from a MAC with IPs to IPs alone: its MAC's row stops counting in that moment. */
+static void a_mac_row_that_does_not_count_leaves_the_frame_to_the_ips(void **state)
+{
+	struct nve_src_key key = dp_src_key(IF_A0, 10, MAC_1);
+	struct nve_src src;
+
+	make_ip_only();
+	dp_get(&dp, "src", &key, &src);
+	src.when = NVE_WHEN_UNTIL;
+	dp_set(&dp, "src", &key, &src);
+	passes(state, FRAME(FROM_1, ipv4(.src = "10.0.0.70"), bytes(20)));
+	lost(state, FRAME(FROM_1, ipv4(.src = "10.0.0.1"), bytes(20)), NVE_DROP_SRC_IP);
+	assert_int_equal(dp_stats(&dp, TSI_IP_ONLY).in_frames, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +372,7 @@ int main(void)
 		BOTH(ip_in_snap_does_not_get_around_the_filter),
 		BOTH(a_tsi_known_by_ip_alone_may_use_any_mac_but_no_other_ip),
 		BOTH(a_tsi_known_by_ip_alone_must_be_activated_too),
+		BOTH(a_mac_row_that_does_not_count_leaves_the_frame_to_the_ips),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);

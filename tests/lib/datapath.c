@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,6 +71,20 @@ void dp_del(struct dp *dp, const char *name, const void *key)
 	int r = bpf_map_delete_elem(bpf_map__fd(map_of(dp, name)), key);
 
 	assert_true(r == 0 || errno == ENOENT);
+}
+
+void *dp_map(struct dp *dp, const char *name)
+{
+	struct bpf_map *map = map_of(dp, name);
+	int i = !strcmp(name, "vap");
+	void *p;
+
+	if (dp->maps[i])
+		return dp->maps[i];
+	dp->sizes[i] = bpf_map__max_entries(map) * bpf_map__value_size(map);
+	p = mmap(NULL, dp->sizes[i], PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	return dp->maps[i] = p;
 }
 
 static uint64_t sum_of(struct dp *dp, const char *name, const void *key)
@@ -304,6 +319,11 @@ void dp_open(struct dp *dp)
 
 void dp_close(struct dp *dp)
 {
+	for (int i = 0; i < 2; i++) {
+		if (dp->maps[i])
+			munmap(dp->maps[i], dp->sizes[i]);
+		dp->maps[i] = NULL;
+	}
 	nve__destroy(dp->skel);
 	dp->skel = NULL;
 }
@@ -356,6 +376,14 @@ static void outcome_of(struct dp_outcome *o, enum dp_mode mode, uint32_t retval,
 	assert_int_equal(lost, o->fate == DP_LOST);
 }
 
+bool dp_runs(enum dp_mode mode, const struct frame *f)
+{
+	uint16_t type = f->len < 14 ? 0 : f->bytes[12] << 8 | f->bytes[13];
+	size_t least = mode == DP_XDP ? 14 : type == 0x0800 ? 34 : type == 0x86dd ? 54 : 14;
+
+	return f->len >= least;
+}
+
 struct dp_outcome dp_run(struct dp *dp, enum dp_mode mode, enum dp_side side, uint32_t ifindex,
 			 const struct frame *in)
 {
@@ -374,7 +402,8 @@ struct dp_outcome dp_run(struct dp *dp, enum dp_mode mode, enum dp_side side, ui
 		opts.ctx_size_in = sizeof(skb);
 	}
 	n = all_drops(dp, before);
-	assert_int_equal(bpf_prog_test_run_opts(prog_of(dp, mode, side), &opts), 0);
+	if (bpf_prog_test_run_opts(prog_of(dp, mode, side), &opts))
+		fail_msg("test run of %zu bytes: %d", in->len, errno);
 	n = all_drops(dp, after) - n;
 	o.out.len = opts.data_size_out;
 	outcome_of(&o, mode, opts.retval, n);

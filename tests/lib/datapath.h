@@ -49,6 +49,8 @@ struct dp_outcome {
 struct nve;
 struct dp {
 	struct nve *skel;
+	void *maps[2]; /* of tsi and vap, once mapped */
+	size_t sizes[2];
 };
 
 /* Enters a new network namespace, loads the programs, fills the tables. */
@@ -57,6 +59,8 @@ void dp_open(struct dp *dp);
 void dp_fill(struct dp *dp);
 void dp_close(struct dp *dp);
 
+/* Does the kernel's test run take a frame of that length?  It refuses runts, and cut IP headers. */
+bool dp_runs(enum dp_mode mode, const struct frame *f);
 /* Runs the program of that side, as if 'in' came in at 'ifindex', and says what became of it. */
 struct dp_outcome dp_run(struct dp *dp, enum dp_mode mode, enum dp_side side, uint32_t ifindex,
 			 const struct frame *in);
@@ -79,6 +83,8 @@ struct frame dp_tunnel(const char *src, const char *dst, uint32_t vni, uint16_t 
 void dp_set(struct dp *dp, const char *map, const void *key, const void *value);
 void dp_get(struct dp *dp, const char *map, const void *key, void *value);
 void dp_del(struct dp *dp, const char *map, const void *key);
+/* The rows of "tsi" or "vap" as the agent maps them; unmapped by dp_close(). */
+void *dp_map(struct dp *dp, const char *map);
 uint64_t dp_drops(struct dp *dp, enum nve_drop why);
 uint64_t dp_tsi_drops(struct dp *dp, uint32_t tsi, enum nve_drop why);
 struct nve_tsi_stats dp_stats(struct dp *dp, uint32_t tsi);
