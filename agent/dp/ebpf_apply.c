@@ -111,23 +111,13 @@ static void remove_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 		nve_ebpf_cut(dp, NVE_MAP_FLOOD, &vn->vn_id);
 }
 
-/* Whether frames pass by the entry until a TSI's set has changed. */
-static bool in_use(const struct nve_dp *dp, const struct nve_shadow_fdb *entry)
-{
-	for (int i = 0; i < 2; i++)
-		if (entry->kind[i] == NVE_DP_DEST_TSI &&
-		    nve_ebpf_stays(&dp->shadow.tsis[entry->slot[i]]))
-			return true;
-	return false;
-}
-
-static void remove_fdb(struct nve_dp *dp, bool all)
+static void remove_fdb(struct nve_dp *dp, bool late)
 {
 	for (uint32_t i = 0; i < dp->shadow.fdb_list.n; i++) {
 		const struct nve_shadow_fdb *entry = &dp->shadow.fdb[dp->shadow.fdb_list.v[i]];
 		struct nve_fdb_key key = { .vn_id = entry->vn_id };
 
-		if (entry->want || !entry->now || in_use(dp, entry) != all)
+		if (entry->want || !entry->now || nve_ebpf_fdb_in_use(dp, entry) != late)
 			continue;
 		memcpy(key.mac, entry->mac, sizeof(key.mac));
 		nve_ebpf_cut(dp, NVE_MAP_FDB, &key);
