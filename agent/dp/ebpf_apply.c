@@ -111,23 +111,13 @@ static void remove_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 		nve_ebpf_cut(dp, NVE_MAP_FLOOD, &vn->vn_id);
 }
 
-/* Whether frames pass by the entry until a TSI's set has changed. */
-static bool in_use(const struct nve_dp *dp, const struct nve_shadow_fdb *entry)
-{
-	for (int i = 0; i < 2; i++)
-		if (entry->kind[i] == NVE_DP_DEST_TSI &&
-		    nve_ebpf_stays(&dp->shadow.tsis[entry->slot[i]]))
-			return true;
-	return false;
-}
-
-static void remove_fdb(struct nve_dp *dp, bool all)
+static void remove_fdb(struct nve_dp *dp, bool late)
 {
 	for (uint32_t i = 0; i < dp->shadow.fdb_list.n; i++) {
 		const struct nve_shadow_fdb *entry = &dp->shadow.fdb[dp->shadow.fdb_list.v[i]];
 		struct nve_fdb_key key = { .vn_id = entry->vn_id };
 
-		if (entry->want || !entry->now || in_use(dp, entry) != all)
+		if (entry->want || !entry->now || nve_ebpf_fdb_in_use(dp, entry) != late)
 			continue;
 		memcpy(key.mac, entry->mac, sizeof(key.mac));
 		nve_ebpf_cut(dp, NVE_MAP_FDB, &key);
@@ -169,21 +159,26 @@ static void write_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 		nve_ebpf_vni_write(dp, vn);
 }
 
-/* A TSI that is off: its rows may say at once how it shall be. */
-static void write_tsi(struct nve_dp *dp, uint32_t slot)
+/* A TSI that is off: its record, and then its rows, may say at once how it shall be. */
+static void write_record(struct nve_dp *dp, uint32_t slot)
 {
 	const struct nve_shadow_tsi *tsi = &dp->shadow.tsis[slot];
-	struct nve_ebpf_view now, want;
 
 	if (nve_ebpf_stays(tsi))
 		return;
 	if (!tsi->want ||
 	    (tsi->now && memcmp(&tsi->now->key, &tsi->want->key, sizeof(tsi->now->key))))
 		nve_ebpf_tsi_clear(dp, slot);
-	if (!tsi->want)
-		return;
-	nve_ebpf_tsi_record(dp, slot);
-	if (!nve_ebpf_set_differs(dp, tsi))
+	if (tsi->want)
+		nve_ebpf_tsi_record(dp, slot);
+}
+
+static void write_addrs(struct nve_dp *dp, uint32_t slot)
+{
+	const struct nve_shadow_tsi *tsi = &dp->shadow.tsis[slot];
+	struct nve_ebpf_view now, want;
+
+	if (nve_ebpf_stays(tsi) || !tsi->want || !nve_ebpf_set_differs(dp, tsi))
 		return;
 	views(dp, slot, &now, &want);
 	nve_ebpf_addrs_put(dp, &want);
@@ -209,7 +204,7 @@ static void new_rows(struct nve_dp *dp)
 			dp->row_error = r;
 	}
 	each_vn(dp, write_vn);
-	each_tsi(dp, write_tsi);
+	each_tsi(dp, write_record);
 	write_fdb(dp);
 	nve_ebpf_rows_flush(dp);
 }
@@ -217,7 +212,6 @@ static void new_rows(struct nve_dp *dp)
 /* --- 3. and 4.
  * ----------------------------------------------------------------------------------------- */
 
-/* Those that shrink go first: so the tables never hold more than before or after, and one more. */
 static void move_tsis(struct nve_dp *dp, bool growing)
 {
 	for (uint32_t i = 0; i < dp->shadow.tsi_list.n; i++) {
@@ -279,7 +273,13 @@ int nve_ebpf_apply(struct nve_dp *dp)
 		return nve_ebpf_sweep(dp);
 	out_of_use(dp);
 	new_rows(dp);
+	/*
+	 * Those that shrink go first, and those that grow last: so the tables never hold more than
+	 * before or after, and the rows of one change (SLACK in ebpf_load.c).
+	 */
 	move_tsis(dp, false);
+	each_tsi(dp, write_addrs);
+	nve_ebpf_rows_flush(dp);
 	move_tsis(dp, true);
 	if (!dp->row_error) { /* else some of their rows are missing */
 		each_tsi(dp, switch_on);

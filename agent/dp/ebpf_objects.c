@@ -16,7 +16,7 @@ _Static_assert((int)NVE_DP_DEST_TSI == NVE_DEST_TSI && (int)NVE_DP_DEST_VTEP == 
 static bool takes(const struct nve_shadow_tsi_state *state, const struct nve_shadow_fdb *entry)
 {
 	return state && state->key.vn_id == entry->vn_id &&
-	       (!state->has_mac || nve_shadow_mac_active(state, entry->mac));
+	       nve_shadow_mac_active(state, entry->mac);
 }
 
 /*
@@ -64,6 +64,15 @@ void nve_ebpf_fdb_put(struct nve_dp *dp, const struct nve_shadow_fdb *entry)
 	nve_ebpf_put(dp, NVE_MAP_FDB, &key, &row);
 }
 
+bool nve_ebpf_fdb_in_use(const struct nve_dp *dp, const struct nve_shadow_fdb *entry)
+{
+	for (int i = 0; i < 2; i++)
+		if (entry->kind[i] == NVE_DP_DEST_TSI &&
+		    nve_ebpf_stays(&dp->shadow.tsis[entry->slot[i]]))
+			return true;
+	return false;
+}
+
 void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 			 const struct nve_ebpf_view *b)
 {
@@ -75,7 +84,7 @@ void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 		if (x->active == y->active)
 			continue;
 		entry = nve_shadow_fdb(&dp->shadow, v->state->key.vn_id, v->macs[i].addr->mac);
-		if (entry && (entry->now || entry->want))
+		if (entry && (entry->want || (entry->now && nve_ebpf_fdb_in_use(dp, entry))))
 			nve_ebpf_fdb_put(dp, entry);
 	}
 }

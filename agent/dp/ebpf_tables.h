@@ -57,6 +57,8 @@ void nve_ebpf_ip16(uint8_t to[16], bool v4, const uint8_t *ip);
 void nve_ebpf_fdb_put(struct nve_dp *dp, const struct nve_shadow_fdb *entry);
 void nve_ebpf_fdb_row(struct nve_dp *dp, const struct nve_shadow_fdb *entry,
 		      struct nve_fdb_key *key, struct nve_fdb *row);
+/* Frames pass by it until a TSI's set has changed: if it is to go, then after that. */
+bool nve_ebpf_fdb_in_use(const struct nve_dp *dp, const struct nve_shadow_fdb *entry);
 /* Writes the forwarding rows of the MACs whose use differs between the two. */
 void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 			 const struct nve_ebpf_view *b);

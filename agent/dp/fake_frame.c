@@ -45,20 +45,26 @@ static bool knows(const struct nve_shadow_tsi_state *tsi, const struct nve_fake_
 	return false;
 }
 
-/* TSIs known by MAC come before those known by IP alone. */
+/*
+ * A TSI that has the MAC in use comes first, then one known by IP alone, then one that has the MAC
+ * out of use: its frame is lost, but it is known whose it was.
+ */
 static uint32_t find_source(const struct nve_dp *dp, const struct nve_fake_frame *frame)
 {
 	uint32_t found = NVE_SLOT_NONE;
+	int best = 0;
 
 	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
 		const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[i].now;
+		int rank;
 
 		if (!tsi || tsi->key.port != frame->port || tsi->tag != frame->tag ||
 		    !knows(tsi, frame))
 			continue;
-		found = i;
-		if (tsi->has_mac)
-			break;
+		rank = !tsi->has_mac ? 2 : nve_shadow_mac_active(tsi, frame->src) ? 3 : 1;
+		if (rank > best)
+			found = i;
+		best = rank > best ? rank : best;
 	}
 	return found;
 }
@@ -121,7 +127,8 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 		return v;
 	from = dp->shadow.tsis[v.tsi].now;
 	vn = nve_shadow_vn(&dp->shadow, from->key.vn_id);
-	if (!vn || !vn->now || !tsi_takes(dp, v.tsi, frame->src) ||
+	if (!vn || !vn->now || !from->activated ||
+	    (from->has_mac && !nve_shadow_mac_active(from, frame->src)) ||
 	    !ip_passes(from, frame->src, &frame->ip))
 		return v;
 	if (!(frame->dst[0] & 1))

@@ -128,7 +128,7 @@ struct nve_shadow_vn *nve_shadow_vn(const struct nve_shadow *s, uint32_t vn_id);
 struct nve_shadow_vap *nve_shadow_vap(const struct nve_shadow *s, uint16_t port, uint16_t tag);
 struct nve_shadow_fdb *nve_shadow_fdb(const struct nve_shadow *s, uint32_t vn_id,
 				      const uint8_t mac[NVE_MAC_LEN]);
-/* Whether some address with that MAC is in use; of a TSI known by IP alone, any of its own. */
+/* Whether some address with that MAC is in use. */
 bool nve_shadow_mac_active(const struct nve_shadow_tsi_state *state,
 			   const uint8_t mac[NVE_MAC_LEN]);
 /* Numbers those MACs that have no number (0) yet; 'now' may be NULL. */
