@@ -256,6 +256,9 @@ struct text {
 	const struct world *w;
 	char **lines; /* of what comes in no order */
 	size_t n;
+	char *line; /* being written */
+	size_t line_size;
+	const char *table;
 };
 
 static void hex(FILE *f, const void *bytes, size_t n)
@@ -342,9 +345,28 @@ static int stored_text(void *arg, const struct nve_stored_tsi *s)
 	return 0;
 }
 
+/* Rows come in no order; they are sorted at the end. */
+static FILE *line_begin(struct text *t)
+{
+	t->line = NULL;
+	return open_memstream(&t->line, &t->line_size);
+}
+
+static void line_end(struct text *t, FILE *f)
+{
+	assert_int_equal(fclose(f), 0);
+	t->lines = realloc(t->lines, (t->n + 1) * sizeof(char *));
+	assert_non_null(t->lines);
+	t->lines[t->n++] = t->line;
+}
+
 static void row_text(void *arg, const char *key, const char *value)
 {
-	fprintf(((struct text *)arg)->f, "dp %s %s\n", key, value);
+	struct text *t = arg;
+	FILE *f = line_begin(t);
+
+	fprintf(f, "dp %s %s %s\n", t->table, key, value);
+	line_end(t, f);
 }
 
 /* What becomes of frames between all the MACs that the tests use. */
@@ -368,16 +390,12 @@ static void pub_text(void *arg, uint32_t vn_id, const struct nve_addr *addr,
 		     enum nve_publication state, uint64_t epoch)
 {
 	struct text *t = arg;
-	char *line = NULL;
-	size_t size;
-	FILE *f = open_memstream(&line, &size);
+	FILE *f = line_begin(t);
 
 	fprintf(f, "published %u ", vn_id);
 	hex(f, addr, sizeof(*addr));
 	fprintf(f, " %d %lu\n", (int)state, epoch);
-	fclose(f);
-	t->lines = realloc(t->lines, (t->n + 1) * sizeof(char *));
-	t->lines[t->n++] = line;
+	line_end(t, f);
 }
 
 char *ew_text(const struct world *w)
@@ -393,9 +411,11 @@ char *ew_text(const struct world *w)
 	core_text(&t);
 	if (w->config.store_ops == &nve_store_memory)
 		assert_int_equal(nve_store_memory_read(STORE_PATH, &reader), 0);
-	nve_dp_fake.dump(ew_dp(w), "tsi", row_text, &t);
-	for (size_t i = 0; (table = nve_dp_fake.table(ew_dp(w), i, &used, &max)); i++)
+	for (size_t i = 0; (table = nve_dp_fake.table(ew_dp(w), i, &used, &max)); i++) {
+		t.table = table;
 		fprintf(t.f, "table %s %lu\n", table, used);
+		assert_int_equal(nve_dp_fake.dump(ew_dp(w), table, row_text, &t), 0);
+	}
 	frames_text(&t);
 	nve_engine_nva(w->engine, &nva);
 	nve_nva_local.published(nva, pub_text, &t);
