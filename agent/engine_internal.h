@@ -6,7 +6,6 @@
 
 /* engine_sync.c: makes the outside equal to the core for each object that 'actions' name. */
 int nve_sync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n);
-int nve_unsync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n);
 int nve_sync_vap_row(struct nve_engine *e, uint16_t port, uint16_t tag, bool set);
 int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set);
 int nve_actions_append(struct nve_action_list *to, const struct nve_action *from, size_t n);

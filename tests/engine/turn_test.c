@@ -375,6 +375,39 @@ static void a_keepalive_and_a_repeat_do_not_touch_the_store(void **state)
 	assert_int_equal(nve_store_memory_control(STORE_PATH)->commits, commits);
 }
 
+static enum nve_reason replace_mac(struct world *w, uint8_t old, uint8_t new)
+{
+	struct nve_addr gone = ew_mac(old), added = ew_mac(new);
+	struct call c;
+
+	ew_call_init(&c, NVE_EV_UPDATE, 1, P1, 200);
+	c.req.ev.addrs = &added;
+	c.req.ev.n_addrs = 1;
+	c.req.ev.only = &gone;
+	c.req.ev.n_only = 1;
+	return ew_call(w, &c);
+}
+
+static void in_a_full_table_an_address_can_be_replaced_and_the_replacement_undone(void **state)
+{
+	struct world w;
+	char *before;
+
+	(void)state;
+	ew_init(&w);
+	w.config.dp.limits.max_fdb = 2;
+	ew_open(&w);
+	assert_int_equal(ew_ask(&w, NVE_EV_ACTIVATE, 1, P1, 200, 1), NVE_REASON_OK);
+	assert_int_equal(ew_ask(&w, NVE_EV_ACTIVATE, 2, P1, 200, 2), NVE_REASON_OK);
+	assert_int_equal(ew_ask(&w, NVE_EV_ACTIVATE, 3, P1, 200, 3), NVE_REASON_NO_RESOURCES);
+	before = ew_text(&w);
+	nve_fake_fail_apply(ew_dp(&w), -EIO);
+	assert_int_equal(replace_mac(&w, 1, 3), NVE_REASON_DATAPATH_FAILED);
+	ew_is_as(&w, before);
+	assert_int_equal(replace_mac(&w, 1, 3), NVE_REASON_OK);
+	ew_done(&w);
+}
+
 static void an_undoing_that_fails_is_repaired_when_the_backends_are_back(void **state)
 {
 	struct world *w = *state;
@@ -432,6 +465,8 @@ int main(void)
 		TEST(the_guilty_request_alone_is_refused_with_the_reason_of_its_step),
 		TEST(a_refused_request_in_a_group_leaves_the_others_alone),
 		TEST(a_keepalive_and_a_repeat_do_not_touch_the_store),
+		cmocka_unit_test(
+			in_a_full_table_an_address_can_be_replaced_and_the_replacement_undone),
 		TEST(an_undoing_that_fails_is_repaired_when_the_backends_are_back),
 		cmocka_unit_test(requests_queued_at_the_end_are_answered_with_shutting_down),
 	};
