@@ -40,7 +40,7 @@ int nve_pub_actions(struct nve_engine *e, const struct nve_action *actions, size
 int nve_pub_flush(struct nve_engine *e); /* tells the NVA what changed of the touched */
 void nve_pub_free_all(struct nve_engine *e);
 
-/* engine_turn.c: a turn of what is queued; one of the engine's own events, which e->n_items counts. */
+/* engine_turn.c: a turn of what is queued; one of the engine's own events, counted by n_items. */
 bool nve_turn_requests(struct nve_engine *e);
 enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
 enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */

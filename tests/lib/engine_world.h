@@ -58,7 +58,8 @@ struct call {
 	unsigned *order;   /* counts up at each answer, if set */
 	unsigned at;       /* its value then */
 };
-void ew_call_init(struct call *c, enum nve_event_kind kind, uint8_t tsi, uint16_t port, uint32_t vn);
+void ew_call_init(struct call *c, enum nve_event_kind kind, uint8_t tsi, uint16_t port,
+		  uint32_t vn);
 void ew_call_addrs(struct call *c, const struct nve_addr *addrs, uint32_t n);
 void ew_call_submit(struct world *w, struct call *c);
 void ew_run(struct world *w); /* at w->now_ns */
