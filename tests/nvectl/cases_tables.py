@@ -65,6 +65,8 @@ def show_has_the_whole_chain_from_tsi_to_vap_to_vn(far):
           "  out         6 frames, 600 bytes",
           "  dropped     2 frames",
           "              2 SRC_MAC: spoofed"])
+    far.answers["ListTsis"] = [NVE.ListTsisReply(tsis=[tsi_entry(timer_left_ms=0)])]
+    assert "  timer       off; keepalive 300 s, keepactive 30 s" in ok("tsi", "show", TSI).lines
 
 
 @test
