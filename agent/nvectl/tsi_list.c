@@ -135,8 +135,9 @@ static void print_state(FILE *out, const Nve__V1__Tsi *t)
 	fprintf(out, "  state       %s for %s, cause %s, epoch %" PRIu64 "\n",
 		ctl_text_state(t->state), ctl_text_span(t->state_age_ms, age, sizeof(age)),
 		ctl_text_cause(t->cause), t->epoch);
-	fprintf(out, "  timer       %s left; keepalive %s, keepactive %s\n",
+	fprintf(out, "  timer       %s%s; keepalive %s, keepactive %s\n",
 		ctl_text_timer(t->timer_left_ms, left, sizeof(left)),
+		t->timer_left_ms ? " left" : "",
 		ctl_text_timer(t->keepalive_ms, alive, sizeof(alive)),
 		ctl_text_timer(t->keepactive_ms, active, sizeof(active)));
 }
