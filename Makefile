@@ -130,7 +130,7 @@ shell-check:
 	$(Q)shellcheck -x $(SCRIPTS)
 $(TIDY): tidy-%: | $(PROTO_H) $(BPF_SKELS) $(DESC_H)
 	$(call say,TIDY,$*)
-	$(Q)clang-tidy --quiet $* -- -std=c11 $(CPPFLAGS) -DNVED_VERSION='"lint"' 2>&1 | \
+	$(Q)clang-tidy --quiet $* -- -std=c11 $(CPPFLAGS:-I$(G)=-isystem $(G)) -DNVED_VERSION='"lint"' 2>&1 | \
 		awk '/warning:|error:/ { bad = 1 } !/^[0-9]+ warnings? (and|generated)|^Suppressed|^Use -header/ \
 			{ print } END { exit bad }'
 

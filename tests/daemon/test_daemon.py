@@ -311,7 +311,8 @@ def a_bad_reload_is_logged_with_its_line_and_the_old_vns_stay(w):
     agent.process.send_signal(signal.SIGHUP)
     agent.expect("RELOADING=1")
     agent.expect("READY=1")
-    assert re.search(r" error reload_failed why=.*vns\.yaml: ?(line )?2: ", agent.text()), agent.text()
+    text = agent.text()
+    assert re.search(r" error reload_failed why=.*vns\.yaml: ?(line )?2: ", text), text
     w.ctl("vn", "connect", "p1", "red")
 
 
