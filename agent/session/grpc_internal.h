@@ -95,7 +95,7 @@ struct nve_session_server {
 	unsigned int live; /* accepted calls */
 
 	/* The engine's thread alone. */
-	bool closing;
+	bool closing, shutdown_begun;
 	struct nve_op in_engine; /* head of a ring */
 	struct nve_stream *streams;
 	struct nve_engine_watch watch;
@@ -130,6 +130,13 @@ nve_engine_event_fn nve_event_occurred;
 
 /* grpc_unknown.c */
 void nve_unknown_arm(struct nve_session_server *s);
+
+/*
+ * grpc_server.c: tells gRPC to shut down, once all streams have their status.  Earlier, gRPC would
+ * close a connection together with its last stream, under the hands of a client that still writes:
+ * that client sees a broken pipe and never its status.
+ */
+void nve_begin_shutdown(struct nve_session_server *s);
 
 /* grpc_op.c */
 void nve_op_submit(struct nve_work *work);
