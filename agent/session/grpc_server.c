@@ -318,6 +318,16 @@ bool nve_session_stopped(const struct nve_session_server *s)
 	return atomic_load(&s->shutdown_done);
 }
 
+bool nve_session_idle(struct nve_session_server *s)
+{
+	bool idle;
+
+	pthread_mutex_lock(&s->lock);
+	idle = s->live == 0;
+	pthread_mutex_unlock(&s->lock);
+	return idle;
+}
+
 /* Requests that the engine keeps (it waits for the NVA, say) lose their call, not their memory. */
 static void abandon_all(struct nve_session_server *s)
 {

@@ -64,6 +64,12 @@ void nve_session_drain(struct nve_session_server *server);
  */
 void nve_session_stop(struct nve_session_server *server);
 bool nve_session_stopped(const struct nve_session_server *server);
+/*
+ * No call is under way any more.  What stopped() still waits for is that each client confirms the
+ * end of its connection; one that is idle may take seconds over it (gRPC's own looks every 5 s),
+ * so a caller in a hurry closes a moment (0.2 s, say) after idle().
+ */
+bool nve_session_idle(struct nve_session_server *server);
 
 /*
  * Ends what has not ended, gives sockets and memory back.  Call it before nve_engine_close();

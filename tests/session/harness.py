@@ -114,7 +114,7 @@ class Server:
         """Waits; returns (exit code, whether all calls ended by themselves)."""
         out, _ = self.process.communicate(timeout=TIMEOUT)
         self.ended = True
-        return self.process.returncode, "stopped 1" in out
+        return self.process.returncode, "idle 1" in out
 
     def close(self):
         if not self.ended:
