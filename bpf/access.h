@@ -46,13 +46,15 @@ static __always_inline int nve_parse_access(struct nve_frame *f)
 static __always_inline int nve_from_tsi(struct nve_frame *f, __u32 slot, __u8 when, __u16 gen)
 {
 	struct nve_tsi_row *row = bpf_map_lookup_elem(&nve_tsi, &slot);
+	union nve_where at;
 
 	if (!row)
 		return NVE_DROP_INTERNAL;
 	f->who.tsi = slot;
 	f->who.live = nve_live(row);
+	at = nve_where(row);
 	if (f->who.live < NVE_TSI_LIVE || !nve_counts(when, gen, f->who.live) ||
-	    row->ifindex != f->who.ifindex || row->vid != f->who.vid)
+	    at.ifindex != f->who.ifindex || at.vid != f->who.vid)
 		return NVE_DROP_SRC_INACTIVE;
 	f->vn_id = row->vn_id;
 	f->vni = row->vni;
@@ -120,8 +122,8 @@ static __always_inline int nve_classify_by_ip(struct nve_frame *f)
 	return nve_from_tsi(f, row->tsi, row->when, row->gen);
 }
 
-/* No row for this source MAC. */
-static __always_inline int nve_classify_slow(struct nve_frame *f)
+/* No row for this source MAC, or none that counts ('why' says which). */
+static __always_inline int nve_classify_slow(struct nve_frame *f, int why)
 {
 	struct nve_port *port = bpf_map_lookup_elem(&nve_port, &f->who.ifindex);
 	struct nve_vap_row *vap = NULL;
@@ -136,21 +138,29 @@ static __always_inline int nve_classify_slow(struct nve_frame *f)
 	if (vap->state == NVE_VAP_QUARANTINED)
 		return NVE_DROP_TAG_QUARANTINED;
 	if (!vap->ip_only || f->who.mac[0] & 1)
-		return NVE_DROP_SRC_MAC;
+		return why;
+	f->who.src = NULL;
+	f->who.tsi = NVE_NO_TSI;
 	return nve_classify_by_ip(f);
 }
 
 static __always_inline int nve_classify(struct nve_frame *f)
 {
 	struct nve_src_key key = { .ifindex = f->who.ifindex, .vid = f->who.vid };
+	int why = NVE_DROP_SRC_MAC;
 	struct nve_src *src;
 
 	nve_mac_copy(key.mac, f->who.mac);
 	src = bpf_map_lookup_elem(&nve_src, &key);
 	f->who.src = src;
-	if (!src)
-		return nve_classify_slow(f);
-	return nve_from_tsi(f, src->tsi, src->when, src->gen);
+	if (src) {
+		why = nve_from_tsi(f, src->tsi, src->when, src->gen);
+		/* A row that does not count is as good as none: a TSI may be changing to IP alone.
+		 */
+		if (why != NVE_DROP_SRC_INACTIVE || src->when == NVE_WHEN_ALWAYS)
+			return why;
+	}
+	return nve_classify_slow(f, why);
 }
 
 static __always_inline int nve_filter(struct nve_frame *f)

@@ -31,7 +31,7 @@ static __noinline int nve_owns(const struct nve_who *who, const void *ip)
 	const struct nve_src *src;
 	const nve_u64 *x = ip;
 	const nve_u32 *w = ip;
-	int why;
+	int why, any;
 
 	src = who->src;
 	if (!src)
@@ -43,8 +43,12 @@ static __noinline int nve_owns(const struct nve_who *who, const void *ip)
 	why = NVE_DROP_SRC_IP;
 	if (src->flags & NVE_SRC_MORE)
 		why = nve_src_ip_find(who, who->tsi, 0, src->mac, ip);
-	if (why == NVE_DROP_SRC_IP && src->flags & NVE_SRC_ANY_MAC)
-		why = nve_src_ip_find(who, who->tsi, 0, 0, ip);
+	/* An IP may be bound to the MAC and out of use, and to none and in use. */
+	if (why && src->flags & NVE_SRC_ANY_MAC) {
+		any = nve_src_ip_find(who, who->tsi, 0, 0, ip);
+		if (any != NVE_DROP_SRC_IP)
+			why = any;
+	}
 	return why;
 }
 

@@ -23,6 +23,7 @@ static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest
 	    row->vn_id != f->vn_id)
 		return NVE_DROP_DST_INACTIVE;
 	f->to = row;
+	f->at = nve_where(row);
 	return NVE_FORWARD;
 }
 
@@ -83,7 +84,7 @@ static __always_inline int nve_access(struct nve_frame *f)
 	if (why)
 		return why;
 	if (f->to)
-		return f->to->ifindex == f->who.ifindex && f->to->vid == f->who.vid
+		return f->at.ifindex == f->who.ifindex && f->at.vid == f->who.vid
 			       ? NVE_DROP_SAME_PORT
 			       : NVE_FORWARD;
 	nve_entropy(f);
@@ -100,7 +101,7 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 	if (why)
 		return why;
 	eth = f->data + NVE_OUTER4_LEN;
-	if ((void *)(eth + 1) > f->end)
+	if (f->len < sizeof(*eth) || (void *)(eth + 1) > f->end)
 		return NVE_DROP_SHORT;
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);

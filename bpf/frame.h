@@ -11,6 +11,20 @@
 #define NVE_TO_HOST NVE_DROP_COUNT
 #define NVE_NO_TSI  0xffffffffu
 
+/* Where a TSI is: read at once, as the agent stores it when the TSI moves. */
+union nve_where {
+	__u64 word;
+	struct {
+		__u32 ifindex;
+		__u16 vid;
+		__u16 port;
+	};
+};
+_Static_assert(__builtin_offsetof(struct nve_tsi_row, ifindex) % 8 == 0, "one aligned word");
+_Static_assert(__builtin_offsetof(struct nve_tsi_row, vid) ==
+		       __builtin_offsetof(struct nve_tsi_row, ifindex) + 4,
+	       "one word");
+
 /* Whose frame it is: all that the source filter needs. */
 struct nve_who {
 	struct nve_src *src; /* its MAC's row; NULL when the TSI is known by IP alone */
@@ -25,8 +39,9 @@ struct nve_frame {
 	void *data; /* these three are dead once the frame was moved */
 	void *end;
 	void *l3;
-	__u32 len;  /* of the tenant's frame, without tag and tunnel */
-	__u32 segs; /* frames it will be on a wire (GSO) */
+	__u32 len;     /* of the tenant's frame, without tag and tunnel */
+	__u32 trailer; /* bytes behind the outer packet, to be cut off */
+	__u32 segs;    /* frames it will be on a wire (GSO) */
 	__u32 vn_id;
 	__u32 vni;
 	__u32 outer_src; /* __be32: of the VTEP it came from */
@@ -40,6 +55,7 @@ struct nve_frame {
 	struct nve_tsi_row *from;
 	struct nve_tsi_row *to; /* where it goes: to a TSI, */
 	struct nve_vtep *vtep;  /* or to a VTEP; both NULL: it is flooded */
+	union nve_where at;     /* of 'to' */
 	struct nve_who who;
 };
 
@@ -116,4 +132,9 @@ static __always_inline bool nve_counts(__u8 when, __u16 gen, __u64 live)
 static __always_inline __u64 nve_live(const struct nve_tsi_row *row)
 {
 	return *(const volatile __u64 *)&row->live;
+}
+
+static __always_inline union nve_where nve_where(const struct nve_tsi_row *row)
+{
+	return (union nve_where){ .word = *(const volatile __u64 *)(const void *)&row->ifindex };
 }

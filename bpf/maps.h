@@ -7,8 +7,9 @@
  * - Hash rows are replaced whole, but a row that was removed may be given to another key at once,
  *   while a frame still reads it.  So what a row of src, src_ip, fdb or flood leads to is checked
  *   against the frame: the TSI's port, tag and VN, the VAP's VN.
- * - 'live' of a TSI is one store.  The other fields of a TSI's or VAP's row change only while
- *   nothing that counts leads there.
+ * - 'live' of a TSI is one store, and so is the word of its ifindex, vid and port: it moves under
+ *   its frames.  The other fields of a TSI's or VAP's row change only while nothing that counts
+ *   leads there.
  * - A VTEP's row is replaced by one map update, which is no single store: for some nanoseconds a
  *   frame can meet half a row.  The outer addresses of a slot are therefore constant: a slot gets
  *   another VTEP only after its rows in fdb, flood and peer are gone.  What changes in place is the
@@ -91,7 +92,6 @@ struct {
 /* VN -> members for BUM. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 256);
 	__type(key, __u32);
 	__type(value, struct nve_flood);

@@ -20,11 +20,12 @@ static __always_inline bool nve_is_tunnel(const struct nve_ip4 *ip, void *end)
 }
 
 /* A tunnel frame must be whole, in one piece and without options. */
-static __always_inline int nve_check_outer(const struct nve_frame *f, const struct nve_ip4 *ip,
+static __always_inline int nve_check_outer(struct nve_frame *f, const struct nve_ip4 *ip,
 					   const struct nve_udp *udp)
 {
 	const nve_u32 *w = (const void *)ip;
 	__u32 ip_len = bpf_ntohs(ip->tot_len);
+	__u32 len = ip_len + sizeof(struct nve_eth);
 
 	if (ip->version_ihl != 0x45 || ip->frag_off & NVE_IP4_MF_OFFSET ||
 	    nve_fold((__u64)w[0] + w[1] + w[2] + w[3] + w[4]) != 0xffff)
@@ -32,9 +33,10 @@ static __always_inline int nve_check_outer(const struct nve_frame *f, const stru
 	/* The lengths of a frame not yet segmented are filled in later, by who segments it. */
 	if (f->gso)
 		return NVE_FORWARD;
-	if (ip_len + sizeof(struct nve_eth) != f->len ||
-	    bpf_ntohs(udp->len) + sizeof(*ip) != ip_len)
+	if (len < NVE_OUTER4_LEN || len > f->len || bpf_ntohs(udp->len) + sizeof(*ip) != ip_len)
 		return NVE_DROP_OUTER_INVALID;
+	f->trailer = f->len - len;
+	f->len = len;
 	return NVE_FORWARD;
 }
 

@@ -13,7 +13,7 @@ static __always_inline int nve_tc_access(struct __sk_buff *skb, struct nve_frame
 	if (f->vtep)
 		why = nve_tc_encap(skb, f);
 	else if (f->to)
-		why = nve_tc_retag(skb, (f->tci & ~NVE_VID_MASK) | f->to->vid);
+		why = nve_tc_retag(skb, (f->tci & ~NVE_VID_MASK) | f->at.vid);
 	else
 		why = nve_flood_access(skb, f);
 	if (why)
@@ -32,7 +32,7 @@ static __always_inline int nve_tc_underlay(struct __sk_buff *skb, struct nve_fra
 		return nve_tc_relay(skb, f);
 	if (!f->to)
 		return nve_flood_underlay(skb, f);
-	why = nve_tc_unwrap(skb, f) ?: nve_tc_tag(skb, f->to->vid);
+	why = nve_tc_unwrap(skb, f) ?: nve_tc_tag(skb, f->at.vid);
 	if (!why)
 		nve_count_out(f);
 	return why;
@@ -48,6 +48,6 @@ static __always_inline int nve_tc_end(const struct nve_frame *f, int why)
 	else if (f->vtep)
 		return bpf_redirect(f->vtep->ifindex, 0);
 	else if (f->to)
-		return bpf_redirect(f->to->ifindex, 0);
+		return bpf_redirect(f->at.ifindex, 0);
 	return NVE_TC_SHOT;
 }

@@ -137,6 +137,7 @@ static __always_inline int nve_tc_unwrap(struct __sk_buff *skb, const struct nve
 	const struct nve_eth *eth = f->data + NVE_OUTER4_LEN;
 	bool is_ip6, is_short = f->len < NVE_TC_DECAP_MIN;
 	struct nve_eth inner;
+	bool cut = is_short || f->trailer;
 	__u32 len = f->len;
 
 	nve_mac_copy(inner.dst, eth->dst);
@@ -152,7 +153,7 @@ static __always_inline int nve_tc_unwrap(struct __sk_buff *skb, const struct nve
 	    bpf_skb_adjust_room(skb, -NVE_OUTER4_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return NVE_DROP_NO_ROOM;
 	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0) ||
-	    (is_short && bpf_skb_change_tail(skb, len, 0)))
+	    (cut && bpf_skb_change_tail(skb, len, 0)))
 		return NVE_DROP_NO_ROOM;
 	return NVE_FORWARD;
 }
@@ -177,6 +178,8 @@ static __always_inline int nve_tc_relay(struct __sk_buff *skb, struct nve_frame 
 	if (why)
 		return why;
 	nve_outer_write(&head, f->vtep, f->len, f->vni, f->sport, f->ttl - 1);
-	return bpf_skb_store_bytes(skb, 0, &head, NVE_OUTER4_LEN, 0) ? NVE_DROP_NO_ROOM
-								     : NVE_FORWARD;
+	if (bpf_skb_store_bytes(skb, 0, &head, NVE_OUTER4_LEN, 0) ||
+	    (f->trailer && bpf_skb_change_tail(skb, NVE_OUTER4_LEN + f->len, 0)))
+		return NVE_DROP_NO_ROOM;
+	return NVE_FORWARD;
 }

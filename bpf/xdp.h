@@ -62,6 +62,12 @@ static __always_inline int nve_xdp_encap(struct xdp_md *ctx, struct nve_frame *f
 	return NVE_FORWARD;
 }
 
+/* Cuts off what is behind the outer packet.  Is rarely there, and may not fail. */
+static __always_inline long nve_xdp_cut(struct xdp_md *ctx, const struct nve_frame *f)
+{
+	return f->trailer ? bpf_xdp_adjust_tail(ctx, -(int)f->trailer) : 0;
+}
+
 /* Tunnel out, tag in. */
 static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f)
 {
@@ -72,7 +78,7 @@ static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f
 	if (!(f->to->port_flags & NVE_PORT_XDP))
 		return NVE_TO_HOST;
 	macs = nve_macs_take(f->data + NVE_OUTER4_LEN);
-	if (bpf_xdp_adjust_head(ctx, NVE_OUTER4_LEN - NVE_VLAN_HLEN))
+	if (nve_xdp_cut(ctx, f) || bpf_xdp_adjust_head(ctx, NVE_OUTER4_LEN - NVE_VLAN_HLEN))
 		return NVE_DROP_NO_ROOM;
 	data = (void *)(long)ctx->data;
 	if (data + sizeof(struct nve_eth) + sizeof(*tag) > (void *)(long)ctx->data_end)
@@ -80,7 +86,7 @@ static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f
 	nve_macs_put(data, macs);
 	tag = data + 2 * NVE_ETH_ALEN;
 	*(__be16 *)tag = NVE_P_8021Q;
-	*((__be16 *)tag + 1) = bpf_htons(f->to->vid);
+	*((__be16 *)tag + 1) = bpf_htons(f->at.vid);
 	return NVE_FORWARD;
 }
 
@@ -93,12 +99,12 @@ static __always_inline int nve_xdp_retag(struct nve_frame *f)
 		return NVE_TO_HOST;
 	if ((void *)(tag + 1) > f->end)
 		return NVE_DROP_INTERNAL;
-	tag->tci = bpf_htons((f->tci & ~NVE_VID_MASK) | f->to->vid);
+	tag->tci = bpf_htons((f->tci & ~NVE_VID_MASK) | f->at.vid);
 	return NVE_FORWARD;
 }
 
 /* On to the NVE that a TSI moved to: same frame, other outer header, one hop less. */
-static __always_inline int nve_xdp_relay(struct nve_frame *f)
+static __always_inline int nve_xdp_relay(struct xdp_md *ctx, struct nve_frame *f)
 {
 	int why;
 
@@ -110,7 +116,7 @@ static __always_inline int nve_xdp_relay(struct nve_frame *f)
 	if (f->data + NVE_OUTER4_LEN > f->end)
 		return NVE_DROP_INTERNAL;
 	nve_outer_write(f->data, f->vtep, f->len, f->vni, f->sport, f->ttl - 1);
-	return NVE_FORWARD;
+	return nve_xdp_cut(ctx, f) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
 }
 
 static __always_inline int nve_xdp_access(struct xdp_md *ctx, struct nve_frame *f)
@@ -130,7 +136,7 @@ static __always_inline int nve_xdp_underlay(struct xdp_md *ctx, struct nve_frame
 	int why;
 
 	if (f->vtep)
-		return nve_xdp_relay(f);
+		return nve_xdp_relay(ctx, f);
 	if (!f->to)
 		return NVE_TO_HOST;
 	why = nve_xdp_decap(ctx, f);
@@ -149,5 +155,5 @@ static __always_inline int nve_xdp_end(const struct nve_frame *f, int why)
 	}
 	if (f->vtep)
 		return bpf_redirect(f->vtep->ifindex, 0);
-	return f->to ? bpf_redirect(f->to->ifindex, 0) : XDP_ABORTED;
+	return f->to ? bpf_redirect(f->at.ifindex, 0) : XDP_ABORTED;
 }

@@ -1,192 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The datapath in memory, see fake.h.  What a frame meets is the shadow's 'now'. */
+/* The datapath in memory, see fake.h: the shadow, and what the operator reads. */
 #include "dp/fake.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dp/shadow.h"
+#include "dp/fake_dp.h"
 
-struct dests {
-	uint32_t slot[2];
-	uint8_t kind[2];
-};
-
-struct nve_dp {
-	struct nve_shadow shadow;
-	struct dests *dests; /* what the entry at the same place of shadow.fdb shows to frames */
-	uint64_t *seen;      /* by TSI slot */
-	uint64_t *drops;
-	uint64_t applied;
-	uint32_t fail_set;
-	int fail_set_error;
-	int fail_apply_error;
-	bool in_resync;
-};
-
-/* --- what a frame meets -------------------------------------------------------------------------- */
-
-static bool has_ip(const struct nve_addr *addr, const struct nve_ip *ip)
-{
-	uint8_t family = addr->flags & NVE_ADDR_IPV4 ? 4 : addr->flags & NVE_ADDR_IPV6 ? 6 : 0;
-
-	return family && family == ip->family && !memcmp(addr->ip, ip->bytes, sizeof(addr->ip));
-}
-
-static bool has_mac(const struct nve_addr *addr, const uint8_t mac[NVE_MAC_LEN])
-{
-	return (addr->flags & NVE_ADDR_MAC) && !memcmp(addr->mac, mac, NVE_MAC_LEN);
-}
-
-/* IPs bound to the MAC, or to none, are a filter as soon as there is one. */
-static bool ip_passes(const struct nve_shadow_tsi_state *tsi, const uint8_t mac[NVE_MAC_LEN],
-		      const struct nve_ip *ip)
-{
-	bool filtered = false;
-
-	for (uint16_t i = 0; i < tsi->n_addrs; i++) {
-		const struct nve_addr *addr = &tsi->addrs[i].addr;
-
-		if (!(addr->flags & (NVE_ADDR_IPV4 | NVE_ADDR_IPV6)) ||
-		    ((addr->flags & NVE_ADDR_MAC) && !has_mac(addr, mac)))
-			continue;
-		filtered = true;
-		if (tsi->addrs[i].active && has_ip(addr, ip))
-			return true;
-	}
-	return !filtered || !ip->family;
-}
-
-static bool knows(const struct nve_shadow_tsi_state *tsi, const struct nve_fake_frame *frame)
-{
-	for (uint16_t i = 0; i < tsi->n_addrs; i++)
-		if (tsi->has_mac ? has_mac(&tsi->addrs[i].addr, frame->src) :
-				   has_ip(&tsi->addrs[i].addr, &frame->ip))
-			return true;
-	return false;
-}
-
-/* TSIs known by MAC come before those known by IP alone. */
-static uint32_t find_source(const struct nve_dp *dp, const struct nve_fake_frame *frame)
-{
-	uint32_t found = NVE_SLOT_NONE;
-
-	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
-		const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[i].now;
-
-		if (!tsi || tsi->key.port != frame->port || tsi->tag != frame->tag ||
-		    !knows(tsi, frame))
-			continue;
-		found = i;
-		if (tsi->has_mac)
-			break;
-	}
-	return found;
-}
-
-static bool tsi_takes(const struct nve_dp *dp, uint32_t slot, const uint8_t mac[NVE_MAC_LEN])
-{
-	const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[slot].now;
-
-	return tsi && tsi->activated && nve_shadow_mac_active(tsi, mac);
-}
-
-static bool find_dest(const struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN],
-		      struct nve_dp_dest *ret)
-{
-	const struct nve_shadow_fdb *entry = nve_shadow_fdb(&dp->shadow, vn_id, mac);
-	const struct dests *to;
-	int i;
-
-	if (!entry || !entry->now)
-		return false;
-	to = &dp->dests[entry - dp->shadow.fdb];
-	i = to->kind[1] == NVE_DP_DEST_TSI && tsi_takes(dp, to->slot[1], mac) ? 1 : 0;
-	*ret = (struct nve_dp_dest){ .kind = to->kind[i], .slot = to->slot[i] };
-	return ret->kind == NVE_DP_DEST_VTEP ||
-	       (ret->kind == NVE_DP_DEST_TSI && tsi_takes(dp, ret->slot, mac));
-}
-
-static uint32_t vap_copies(const struct nve_dp *dp, uint32_t vn_id)
-{
-	struct nve_hash_node *node = NULL;
-	uint32_t n = 0;
-
-	while ((node = nve_hash_next(&dp->shadow.vaps, node))) {
-		const struct nve_shadow_vap *vap =
-			(void *)((char *)node - offsetof(struct nve_shadow_vap, node));
-
-		n += vap->now.set && !vap->now.quarantined && vap->now.vn_id == vn_id &&
-		     vap->now.n_activated;
-	}
-	return n;
-}
-
-struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
-					   const struct nve_fake_frame *frame)
-{
-	const struct nve_shadow_vap *vap = nve_shadow_vap(&dp->shadow, frame->port, frame->tag);
-	struct nve_fake_verdict v = { .tsi = find_source(dp, frame) };
-	const struct nve_shadow_tsi_state *from, *to;
-	const struct nve_shadow_vn *vn;
-
-	if (v.tsi == NVE_SLOT_NONE || !vap || !vap->now.set || vap->now.quarantined)
-		return v;
-	from = dp->shadow.tsis[v.tsi].now;
-	vn = nve_shadow_vn(&dp->shadow, from->key.vn_id);
-	if (!vn || !vn->now || !tsi_takes(dp, v.tsi, frame->src) ||
-	    !ip_passes(from, frame->src, &frame->ip))
-		return v;
-	if (frame->dst[0] & 1) {
-		v.copies = vn->now->n_vteps + vap_copies(dp, vn->vn_id) - !!vap->now.n_activated;
-		v.pass = v.copies > 0;
-		return v;
-	}
-	v.pass = find_dest(dp, vn->vn_id, frame->dst, &v.dest);
-	if (!v.pass || v.dest.kind != NVE_DP_DEST_TSI)
-		return v;
-	to = dp->shadow.tsis[v.dest.slot].now;
-	v.pass = to->key.port != from->key.port || to->tag != from->tag;
-	return v;
-}
-
-static bool sends_to(const struct nve_dp *dp, const struct nve_shadow_vn *vn,
-		     const struct nve_ip *vtep, uint32_t vni)
-{
-	if (!vn->now || vn->now->vni != vni)
-		return false;
-	for (uint32_t i = 0; i < vn->now->n_vteps; i++)
-		if (!memcmp(&dp->shadow.vteps[vn->now->vteps[i]].now, vtep, sizeof(*vtep)))
-			return true;
-	return false;
-}
-
-struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct nve_ip *vtep,
-					   uint32_t vni, const uint8_t dst[NVE_MAC_LEN])
-{
-	struct nve_fake_verdict v = { .tsi = NVE_SLOT_NONE };
-	struct nve_hash_node *node = NULL;
-
-	while ((node = nve_hash_next(&dp->shadow.vns, node))) {
-		const struct nve_shadow_vn *vn =
-			(void *)((char *)node - offsetof(struct nve_shadow_vn, node));
-
-		if (!sends_to(dp, vn, vtep, vni))
-			continue;
-		if (dst[0] & 1)
-			v.copies = vap_copies(dp, vn->vn_id);
-		else
-			v.pass = find_dest(dp, vn->vn_id, dst, &v.dest) &&
-				 v.dest.kind == NVE_DP_DEST_TSI;
-		v.pass |= v.copies > 0;
-		break;
-	}
-	return v;
-}
-
-/* --- what tests may do ---------------------------------------------------------------------------- */
+/* --- what tests may do
+ * ---------------------------------------------------------------------------- */
 
 void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error)
 {
@@ -214,7 +39,8 @@ uint64_t nve_fake_applied(const struct nve_dp *dp)
 	return dp->applied;
 }
 
-/* --- ops ------------------------------------------------------------------------------------------- */
+/* --- ops
+ * ------------------------------------------------------------------------------------------- */
 
 static void fake_close(struct nve_dp *dp)
 {
@@ -367,7 +193,7 @@ static int fake_apply(struct nve_dp *dp)
 			dp->seen[s->tsi_list.v[i]] = dp->drops[s->tsi_list.v[i]] = 0;
 	for (uint32_t i = 0; i < s->fdb_list.n; i++) {
 		const struct nve_shadow_fdb *entry = &s->fdb[s->fdb_list.v[i]];
-		struct dests *to = &dp->dests[s->fdb_list.v[i]];
+		struct nve_fake_dests *to = &dp->dests[s->fdb_list.v[i]];
 
 		memcpy(to->slot, entry->slot, sizeof(to->slot));
 		memcpy(to->kind, entry->kind, sizeof(to->kind));
@@ -424,46 +250,116 @@ static int fake_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, 
 	return 0;
 }
 
-static int fake_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg)
+static int dump_tsis(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
 {
 	char key[64], value[160];
 
-	if (strcmp(table, "tsi"))
-		return strcmp(table, "vn") && strcmp(table, "vtep") && strcmp(table, "fdb") ?
-			       -ENOENT :
-			       0;
 	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
 		const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[i].now;
 
 		if (!tsi)
 			continue;
-		snprintf(key, sizeof(key), "{\"slot\":%u}", i);
+		snprintf(key, sizeof(key), "{\"tsi\":%u}", i);
 		snprintf(value, sizeof(value),
-			 "{\"vn_id\":%u,\"port\":%u,\"tag\":%u,\"activated\":%s,\"addrs\":%u}",
-			 tsi->key.vn_id, tsi->key.port, tsi->tag,
-			 tsi->activated ? "true" : "false", tsi->n_addrs);
+			 "{\"vn_id\":%u,\"port\":%u,\"vid\":%u,\"activated\":%s,\"addrs\":%u}",
+			 tsi->key.vn_id, tsi->key.port, tsi->tag, tsi->activated ? "true" : "false",
+			 tsi->n_addrs);
 		fn(arg, key, value);
 	}
 	return 0;
 }
 
+static int dump_vns(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
+{
+	struct nve_hash_node *node = NULL;
+	char key[64], value[96];
+
+	while ((node = nve_hash_next(&dp->shadow.vns, node))) {
+		const struct nve_shadow_vn *vn =
+			(void *)((char *)node - offsetof(struct nve_shadow_vn, node));
+
+		if (!vn->now)
+			continue;
+		snprintf(key, sizeof(key), "{\"vn_id\":%u}", vn->vn_id);
+		snprintf(value, sizeof(value), "{\"vni\":%u,\"vteps\":%u}", vn->now->vni,
+			 vn->now->n_vteps);
+		fn(arg, key, value);
+	}
+	return 0;
+}
+
+static int dump_vteps(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
+{
+	char key[64], value[96], ip[INET6_ADDRSTRLEN];
+
+	for (uint32_t i = 0; i < dp->shadow.limits.max_vteps; i++) {
+		const struct nve_ip *now = &dp->shadow.vteps[i].now;
+
+		if (!now->family)
+			continue;
+		inet_ntop(now->family == 4 ? AF_INET : AF_INET6, now->bytes, ip, sizeof(ip));
+		snprintf(key, sizeof(key), "{\"vtep\":%u}", i);
+		snprintf(value, sizeof(value), "{\"ip\":\"%s\"}", ip);
+		fn(arg, key, value);
+	}
+	return 0;
+}
+
+static int dump_fdb(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
+{
+	char key[64], value[160];
+
+	for (uint32_t i = 0; i < dp->shadow.fdb_top; i++) {
+		const struct nve_shadow_fdb *e = &dp->shadow.fdb[i];
+		const struct nve_fake_dests *to = &dp->dests[i];
+
+		if (!e->now)
+			continue;
+		snprintf(key, sizeof(key),
+			 "{\"vn_id\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"}", e->vn_id,
+			 e->mac[0], e->mac[1], e->mac[2], e->mac[3], e->mac[4], e->mac[5]);
+		snprintf(value, sizeof(value),
+			 "{\"first\":{\"kind\":%u,\"slot\":%u},\"second\":{\"kind\":%u,\"slot\":%u}"
+			 "}",
+			 to->kind[0], to->slot[0], to->kind[1], to->slot[1]);
+		fn(arg, key, value);
+	}
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*dump)(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg);
+} tables[] = {
+	{ "tsi", dump_tsis },
+	{ "flood", dump_vns },
+	{ "vtep", dump_vteps },
+	{ "fdb", dump_fdb },
+};
+enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
+
+static int fake_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg)
+{
+	for (int i = 0; i < TABLES; i++)
+		if (!strcmp(tables[i].name, table))
+			return tables[i].dump(dp, fn, arg);
+	return -ENOENT;
+}
+
 static const char *fake_table(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t *max)
 {
 	const struct nve_shadow *s = &dp->shadow;
-	const struct {
-		const char *name;
-		uint64_t used, max;
-	} tables[] = {
-		{ "tsi", s->n_tsis, s->limits.max_tsis },
-		{ "vn", s->n_vns, s->limits.max_vns },
-		{ "vtep", s->n_vteps, s->limits.max_vteps },
-		{ "fdb", s->n_fdb, s->limits.max_fdb },
+	const uint64_t sizes[TABLES][2] = {
+		{ s->n_tsis, s->limits.max_tsis },
+		{ s->n_vns, s->limits.max_vns },
+		{ s->n_vteps, s->limits.max_vteps },
+		{ s->n_fdb, s->limits.max_fdb },
 	};
 
-	if (i >= sizeof(tables) / sizeof(tables[0]))
+	if (i >= TABLES)
 		return NULL;
-	*used = tables[i].used;
-	*max = tables[i].max;
+	*used = sizes[i][0];
+	*max = sizes[i][1];
 	return tables[i].name;
 }
 

@@ -14,7 +14,8 @@
 struct nve_shadow_addr {
 	struct nve_addr addr;
 	uint16_t active : 1;
-	uint16_t mac : 15; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 = none */
+	uint16_t mac : 15; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 =
+			      none */
 };
 _Static_assert(sizeof(struct nve_shadow_addr) == 26, "there may be a million of them");
 
@@ -30,7 +31,8 @@ struct nve_shadow_tsi_state {
 
 struct nve_shadow_tsi {
 	struct nve_shadow_tsi_state *now, *want; /* the same if nothing changed */
-	uint32_t gen; /* backends' */
+	uint32_t gen;                            /* this and the next are backends' */
+	bool moved; /* the tables show 'want' already; ends with the commit */
 	bool listed;
 };
 
@@ -126,9 +128,12 @@ struct nve_shadow_vn *nve_shadow_vn(const struct nve_shadow *s, uint32_t vn_id);
 struct nve_shadow_vap *nve_shadow_vap(const struct nve_shadow *s, uint16_t port, uint16_t tag);
 struct nve_shadow_fdb *nve_shadow_fdb(const struct nve_shadow *s, uint32_t vn_id,
 				      const uint8_t mac[NVE_MAC_LEN]);
-/* Whether some address with that MAC is in use; of a TSI known by IP alone, any of its own. */
+/* Whether some address with that MAC is in use. */
 bool nve_shadow_mac_active(const struct nve_shadow_tsi_state *state,
 			   const uint8_t mac[NVE_MAC_LEN]);
+/* Numbers those MACs that have no number (0) yet; 'now' may be NULL. */
+void nve_shadow_number_macs(struct nve_shadow_tsi_state *state,
+			    const struct nve_shadow_tsi_state *now);
 /* Puts an object on the list of what differs, although nothing was told: -ENOMEM. */
 int nve_shadow_touch_tsi(struct nve_shadow *s, uint32_t slot);
 int nve_shadow_touch_vap(struct nve_shadow *s, struct nve_shadow_vap *vap);

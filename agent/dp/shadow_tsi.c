@@ -56,20 +56,24 @@ static uint16_t mac_number(const struct nve_shadow_tsi_state *state, uint16_t n,
  * A MAC keeps its number for as long as the TSI has it, and a number that 'now' uses is not given
  * to another MAC: rows under a number mean one MAC before, during and after a change.
  */
-static void number_macs(struct nve_shadow_tsi_state *state, const struct nve_shadow_tsi_state *now)
+void nve_shadow_number_macs(struct nve_shadow_tsi_state *state,
+			    const struct nve_shadow_tsi_state *now)
 {
 	bool used[2 * NVE_TSI_ADDRS_MAX + 1] = { true };
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; now && i < now->n_addrs; i++)
 		used[now->addrs[i].mac] = true;
+	for (uint16_t i = 0; i < state->n_addrs; i++)
+		used[state->addrs[i].mac] = true;
 	for (uint16_t i = 0; i < state->n_addrs; i++) {
 		struct nve_shadow_addr *a = &state->addrs[i];
 
 		if (!(a->addr.flags & NVE_ADDR_MAC))
 			continue;
 		state->has_mac = true;
-		a->mac = mac_number(state, i, a->addr.mac);
+		if (!a->mac)
+			a->mac = mac_number(state, i, a->addr.mac);
 		if (!a->mac && now)
 			a->mac = mac_number(now, now->n_addrs, a->addr.mac);
 		if (a->mac)
@@ -171,7 +175,7 @@ int nve_shadow_tsi_set(struct nve_shadow *s, const struct nve_dp_tsi *x)
 	state = state_new(x);
 	if (!state)
 		return -ENOMEM;
-	number_macs(state, tsi->now);
+	nve_shadow_number_macs(state, tsi->now);
 	if (ip_only(state) && !nve_shadow_vap_get(s, x->key.port, x->tag)) {
 		free(state);
 		return -ENOMEM;
@@ -194,9 +198,8 @@ bool nve_shadow_mac_active(const struct nve_shadow_tsi_state *state,
 			   const uint8_t mac[NVE_MAC_LEN])
 {
 	for (uint16_t i = 0; state && i < state->n_addrs; i++)
-		if (state->addrs[i].active &&
-		    (!state->has_mac || (state->addrs[i].mac &&
-					 !memcmp(state->addrs[i].addr.mac, mac, NVE_MAC_LEN))))
+		if (state->addrs[i].active && state->addrs[i].mac &&
+		    !memcmp(state->addrs[i].addr.mac, mac, NVE_MAC_LEN))
 			return true;
 	return false;
 }
@@ -206,7 +209,7 @@ void nve_shadow_tsi_commit(struct nve_shadow_tsi *tsi)
 	if (tsi->now != tsi->want)
 		free(tsi->now);
 	tsi->now = tsi->want;
-	tsi->listed = false;
+	tsi->listed = tsi->moved = false;
 }
 
 void nve_shadow_tsi_clear(struct nve_shadow *s)

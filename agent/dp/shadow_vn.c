@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- VNs ---------------------------------------------------------------------------------------- */
+/* --- VNs ----------------------------------------------------------------------------------------
+ */
 
 static struct nve_shadow_vn *vn_of(struct nve_hash_node *node)
 {
@@ -78,8 +79,7 @@ static int vn_check(const struct nve_shadow *s, const struct nve_dp_vn *vn,
 		n_peers -= 1 + old->want->n_vteps;
 	else if (s->n_vns >= s->limits.max_vns)
 		return -ENOSPC;
-	if (n_vaps + vn->n_vteps > s->limits.max_flood ||
-	    n_peers + 1 + vn->n_vteps > s->max_peers)
+	if (n_vaps + vn->n_vteps > s->limits.max_flood || n_peers + 1 + vn->n_vteps > s->max_peers)
 		return -ENOSPC;
 	return 0;
 }
@@ -129,7 +129,8 @@ int nve_shadow_vn_del(struct nve_shadow *s, uint32_t vn_id)
 	return 0;
 }
 
-/* --- VTEPs --------------------------------------------------------------------------------------- */
+/* --- VTEPs ---------------------------------------------------------------------------------------
+ */
 
 static bool vn_has(const struct nve_shadow_vn_state *vn, uint32_t slot)
 {
@@ -182,7 +183,8 @@ int nve_shadow_vtep_del(struct nve_shadow *s, uint32_t slot)
 	return slot < s->limits.max_vteps ? vtep_want(s, slot, &none) : 0;
 }
 
-/* --- VAPs ---------------------------------------------------------------------------------------- */
+/* --- VAPs ----------------------------------------------------------------------------------------
+ */
 
 static struct nve_shadow_vap *vap_of(struct nve_hash_node *node)
 {
