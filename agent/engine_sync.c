@@ -158,11 +158,7 @@ static int sync_one(struct nve_engine *e, const struct nve_action *a, enum phase
 	}
 }
 
-/*
- * Goes on after a failure: when undoing, as much as can be should be as it was.  The first error
- * counts.
- */
-int nve_sync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n)
+static int pass(struct nve_engine *e, const struct nve_action *actions, size_t n)
 {
 	int r, first = 0;
 
@@ -175,10 +171,14 @@ int nve_sync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n
 	return first;
 }
 
-int nve_unsync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n)
+/*
+ * Goes on after a failure: when undoing, as much as can be should be as it was.  The first error
+ * counts.  What takes room comes before what gives it back, so in a full table there is a second
+ * pass, for which it has been given back.
+ */
+int nve_sync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n)
 {
-	int r = nve_sync_dp(e, actions, n);
+	int r = pass(e, actions, n);
 
-	/* What takes room comes before what gives it back: the second time it is there. */
-	return r == -ENOSPC ? nve_sync_dp(e, actions, n) : r;
+	return r == -ENOSPC ? pass(e, actions, n) : r;
 }

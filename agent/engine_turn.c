@@ -78,9 +78,9 @@ static int resolve(struct nve_engine *e, const struct nve_request *req, uint32_t
 }
 
 static const char *const resource_tables[] = {
-	[NVE_RES_TSIS] = "tsi", [NVE_RES_ADDRS] = "src", [NVE_RES_VAPS] = "vap",
-	[NVE_RES_VNS] = "vn",   [NVE_RES_TAGS] = "",     [NVE_RES_VTEPS] = "vtep",
-	[NVE_RES_FDB] = "fdb",  [NVE_RES_CLIENT] = "",
+	[NVE_RES_TSIS] = "tsi",  [NVE_RES_ADDRS] = "src", [NVE_RES_VAPS] = "vap",
+	[NVE_RES_VNS] = "flood", [NVE_RES_TAGS] = "",     [NVE_RES_VTEPS] = "vtep",
+	[NVE_RES_FDB] = "fdb",   [NVE_RES_CLIENT] = "",
 };
 
 static uint32_t limit_of(const struct nve_engine *e)
@@ -159,7 +159,7 @@ static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_an
 	if (!r)
 		return;
 	nve_core_rollback(e->core, mark);
-	undo = nve_unsync_dp(e, e->copy.list, e->copy.n);
+	undo = nve_sync_dp(e, e->copy.list, e->copy.n);
 	if (undo)
 		repair_later(e, e->copy.list, e->copy.n, undo);
 	if (r == -ENOSPC) {
@@ -224,7 +224,7 @@ static void take_back(struct nve_engine *e, enum stage stage)
 		r = publish(e, actions, n);
 		first = first ? first : r;
 	}
-	r = nve_unsync_dp(e, actions, n);
+	r = nve_sync_dp(e, actions, n);
 	if (!r && stage >= STORED)
 		r = e->dp_ops->apply(e->dp);
 	first = first ? first : r;

@@ -91,7 +91,8 @@ static const cyaml_schema_value_t file_schema = {
 /* What libcyaml complains of first, and the innermost place that it names. */
 struct complaint {
 	char text[200];
-	unsigned line;
+	char field[64];
+	unsigned line; /* where the innermost thing begins that libcyaml was in */
 };
 
 static void hear(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
@@ -110,8 +111,10 @@ static void hear(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 	at = strstr(text, "line: ");
 	if (!at)
 		at = strstr(text, "line ");
-	if (at && !c->line)
+	if (at && !c->line) {
 		c->line = (unsigned)strtoul(at + strcspn(at, "0123456789"), NULL, 10);
+		sscanf(text, " in mapping field '%63[^']'", c->field);
+	}
 	if (*c->text || strstr(text, "Backtrace"))
 		return;
 	at = strncmp(text, "Load: ", 6) ? text : text + 6;
@@ -399,10 +402,11 @@ static int take_file(const struct reading *rd, const struct yaml_file *file,
 
 static int complain(const struct reading *rd, const struct complaint *c)
 {
-	char where[32] = "";
+	char where[120] = "";
 
 	if (c->line)
-		snprintf(where, sizeof(where), " line %u:", c->line);
+		snprintf(where, sizeof(where), " near line %u%s%s:", c->line,
+			 *c->field ? ", field " : "", c->field);
 	if (rd->err && asprintf(rd->err, "%s:%s %s; compare with local.example.yaml", rd->path,
 				where, *c->text ? c->text : "cannot be read") < 0)
 		*rd->err = NULL;

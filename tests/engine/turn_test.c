@@ -16,15 +16,15 @@ static int setup(void **state)
 {
 	struct world *w = malloc(sizeof(*w));
 
-	world_init(w);
-	world_open(w);
+	ew_init(w);
+	ew_open(w);
 	*state = w;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	world_done(*state);
+	ew_done(*state);
 	free(*state);
 	return 0;
 }
@@ -32,17 +32,17 @@ static int teardown(void **state)
 static void an_activation_passes_frames_is_stored_and_published_when_the_answer_comes(void **state)
 {
 	struct world *w = *state;
-	struct nve_addr addr = mac_ip(1, 1);
+	struct nve_addr addr = ew_mac_ip(1, 1);
 	struct call c;
 
-	call_init(&c, NVE_EV_ACTIVATE, 1, P1, 100);
-	call_addrs(&c, &addr, 1);
-	assert_int_equal(call(w, &c), NVE_REASON_OK);
+	ew_call_init(&c, NVE_EV_ACTIVATE, 1, P1, 100);
+	ew_call_addrs(&c, &addr, 1);
+	assert_int_equal(ew_call(w, &c), NVE_REASON_OK);
 	assert_in_range(c.answer.tag, 100, 400);
 	assert_true(c.answer.epoch > 4); /* above the file's */
-	assert_true(frame(w, P1, 100, 1, 0x99).pass);
-	assert_int_equal(frame(w, P1, 100, 1, 0x99).dest.kind, NVE_DP_DEST_VTEP);
-	assert_string_equal(published(w, 100, addr), "forwarding");
+	assert_true(ew_frame(w, P1, 100, 1, 0x99).pass);
+	assert_int_equal(ew_frame(w, P1, 100, 1, 0x99).dest.kind, NVE_DP_DEST_VTEP);
+	assert_string_equal(ew_published(w, 100, addr), "forwarding");
 	assert_int_equal(nve_store_memory_count(STORE_PATH), 3); /* tag, VAP, TSI */
 	assert_int_equal(w->n_events, 2);                        /* VN connected, TSI activated */
 	assert_int_equal(w->events[0].seq + 1, w->events[1].seq);
@@ -53,17 +53,17 @@ static void associated_is_mapping_activated_forwarding_cleared_withdrawn(void **
 {
 	struct world *w = *state;
 
-	assert_int_equal(ask(w, NVE_EV_ASSOCIATE, 1, P1, 100, 1), NVE_REASON_OK);
-	assert_string_equal(published(w, 100, mac(1)), "mapping");
-	assert_false(frame(w, P1, 100, 1, 0x99).pass);
-	assert_int_equal(ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 0), NVE_REASON_OK);
-	assert_string_equal(published(w, 100, mac(1)), "forwarding");
-	assert_true(frame(w, P1, 100, 1, 0x99).pass);
-	assert_int_equal(ask(w, NVE_EV_DEACTIVATE, 1, P1, 100, 0), NVE_REASON_OK);
-	assert_string_equal(published(w, 100, mac(1)), "mapping");
-	assert_false(frame(w, P1, 100, 1, 0x99).pass);
-	assert_int_equal(ask(w, NVE_EV_CLEAR, 1, P1, 0, 0), NVE_REASON_OK);
-	assert_string_equal(published(w, 100, mac(1)), "withdrawn");
+	assert_int_equal(ew_ask(w, NVE_EV_ASSOCIATE, 1, P1, 100, 1), NVE_REASON_OK);
+	assert_string_equal(ew_published(w, 100, ew_mac(1)), "mapping");
+	assert_false(ew_frame(w, P1, 100, 1, 0x99).pass);
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 0), NVE_REASON_OK);
+	assert_string_equal(ew_published(w, 100, ew_mac(1)), "forwarding");
+	assert_true(ew_frame(w, P1, 100, 1, 0x99).pass);
+	assert_int_equal(ew_ask(w, NVE_EV_DEACTIVATE, 1, P1, 100, 0), NVE_REASON_OK);
+	assert_string_equal(ew_published(w, 100, ew_mac(1)), "mapping");
+	assert_false(ew_frame(w, P1, 100, 1, 0x99).pass);
+	assert_int_equal(ew_ask(w, NVE_EV_CLEAR, 1, P1, 0, 0), NVE_REASON_OK);
+	assert_string_equal(ew_published(w, 100, ew_mac(1)), "withdrawn");
 }
 
 /* --- undo at every step ---------------------------------------------------------------------- */
@@ -75,25 +75,25 @@ static void prepare(struct call *c, unsigned which)
 {
 	static struct nve_addr one, gone;
 
-	one = mac(3);
-	gone = mac(1);
+	one = ew_mac(3);
+	gone = ew_mac(1);
 	switch (which) {
 	case 0: /* a VN is connected with its VTEPs and remote MACs, tag, VAP, TSI */
-		call_init(c, NVE_EV_ACTIVATE, 3, P3, 100);
-		call_addrs(c, some, 3);
+		ew_call_init(c, NVE_EV_ACTIVATE, 3, P3, 100);
+		ew_call_addrs(c, some, 3);
 		break;
 	case 1:
-		call_init(c, NVE_EV_ASSOCIATE, 3, P2, 100);
-		call_addrs(c, &one, 1);
+		ew_call_init(c, NVE_EV_ASSOCIATE, 3, P2, 100);
+		ew_call_addrs(c, &one, 1);
 		break;
 	case 2:
-		call_init(c, NVE_EV_DEACTIVATE, 1, P1, 100);
+		ew_call_init(c, NVE_EV_DEACTIVATE, 1, P1, 100);
 		break;
 	case 3:
-		call_init(c, NVE_EV_CLEAR, 1, P1, 0);
+		ew_call_init(c, NVE_EV_CLEAR, 1, P1, 0);
 		break;
 	case 4: /* an address is replaced, and the port changes */
-		call_init(c, NVE_EV_UPDATE, 1, P1, 100);
+		ew_call_init(c, NVE_EV_UPDATE, 1, P1, 100);
 		c->req.ev.addrs = some + 2;
 		c->req.ev.n_addrs = 1;
 		c->req.ev.only = &gone;
@@ -101,14 +101,14 @@ static void prepare(struct call *c, unsigned which)
 		c->req.ev.new_port = P2;
 		break;
 	case 5: /* the last VAP of a VN goes: its rows, VTEPs and remote MACs too */
-		call_init(c, NVE_EV_VN_DISCONNECT, 1, P1, 100);
+		ew_call_init(c, NVE_EV_VN_DISCONNECT, 1, P1, 100);
 		break;
 	case 6: /* the other instance of the same MAC takes over (S87) */
-		call_init(c, NVE_EV_ACTIVATE, 1, P2, 100);
-		call_addrs(c, &gone, 1);
+		ew_call_init(c, NVE_EV_ACTIVATE, 1, P2, 100);
+		ew_call_addrs(c, &gone, 1);
 		break;
 	default:
-		call_init(c, NVE_EV_VN_CONNECT, 0, P2, 200);
+		ew_call_init(c, NVE_EV_VN_CONNECT, 0, P2, 200);
 		break;
 	}
 }
@@ -116,11 +116,11 @@ enum { PREPARED = 8 };
 
 static void two_activated(struct world *w)
 {
-	some[0] = mac_ip(3, 3);
-	some[1] = only_ip(4);
-	some[2] = mac_ip(2, 9);
-	assert_int_equal(ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
-	assert_int_equal(ask(w, NVE_EV_ACTIVATE, 2, P3, 200, 1), NVE_REASON_OK);
+	some[0] = ew_mac_ip(3, 3);
+	some[1] = ew_only_ip(4);
+	some[2] = ew_mac_ip(2, 9);
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 2, P3, 200, 1), NVE_REASON_OK);
 }
 
 /* Fails the n-th occasion of one kind; returns false if there was no n-th. */
@@ -131,7 +131,7 @@ static bool fail_set(struct world *w, unsigned n, int error, bool arm)
 	static struct nve_dp *dp;
 
 	if (arm) {
-		dp = world_dp(w);
+		dp = ew_dp(w);
 		nve_fake_fail_set(dp, n, error);
 		return true;
 	}
@@ -169,18 +169,18 @@ static bool fail_commit(struct world *w, unsigned n, int error, bool arm)
 
 static bool fail_apply(struct world *w, unsigned n, int error, bool arm)
 {
-	nve_fake_fail_apply(world_dp(w), arm && n == 1 ? error : 0);
+	nve_fake_fail_apply(ew_dp(w), arm && n == 1 ? error : 0);
 	return true;
 }
 
 static bool fail_publish(struct world *w, unsigned n, int error, bool arm)
 {
-	bool hit = !nva_faults.publish_fail;
+	bool hit = !ew_nva_faults.publish_fail;
 
 	(void)w;
 	(void)error;
-	nva_faults.publish_skip = arm ? n - 1 : 0;
-	nva_faults.publish_fail = arm;
+	ew_nva_faults.publish_skip = arm ? n - 1 : 0;
+	ew_nva_faults.publish_fail = arm;
 	return hit;
 }
 
@@ -189,7 +189,7 @@ static unsigned fail_all(struct world *w, unsigned which, fail_fn *inject, int e
 			 enum nve_reason want)
 {
 	for (unsigned n = 1;; n++) {
-		char *before = world_text(w);
+		char *before = ew_text(w);
 		uint32_t events = w->n_events;
 		struct call c;
 		enum nve_reason got;
@@ -197,7 +197,7 @@ static unsigned fail_all(struct world *w, unsigned which, fail_fn *inject, int e
 		assert_true(n < 100);
 		prepare(&c, which);
 		inject(w, n, error, true);
-		got = call(w, &c);
+		got = ew_call(w, &c);
 		inject(w, n, error, false);
 		if (got == NVE_REASON_OK) {
 			free(before);
@@ -205,7 +205,7 @@ static unsigned fail_all(struct world *w, unsigned which, fail_fn *inject, int e
 		}
 		assert_int_equal(got, want);
 		assert_int_equal(w->n_events, events);
-		world_is_as(w, before);
+		ew_is_as(w, before);
 		assert_int_equal(nve_engine_next_deadline(w->engine) > w->now_ns + 20 * SEC, true);
 	}
 }
@@ -217,15 +217,15 @@ static void failing(void **state, fail_fn *inject, int error, enum nve_reason wa
 		struct world w;
 		unsigned failures;
 
-		world_init(&w);
-		world_open(&w);
+		ew_init(&w);
+		ew_open(&w);
 		two_activated(&w);
 		failures = fail_all(&w, which, inject, error, want);
 		/* Disconnecting sets nothing and deletes much; everything else sets or says. */
 		if (inject != fail_set && inject != fail_publish)
 			assert_true(failures >= 1);
 		nve_core_check(nve_engine_core(w.engine));
-		world_done(&w);
+		ew_done(&w);
 	}
 }
 
@@ -272,11 +272,11 @@ static void submit_group(struct world *w, struct call calls[GROUP], struct nve_a
 			 unsigned *order)
 {
 	for (uint8_t i = 0; i < GROUP; i++) {
-		addrs[i] = mac((uint8_t)(0x10 + i));
-		call_init(&calls[i], NVE_EV_ACTIVATE, (uint8_t)(0x10 + i), P1, 100);
-		call_addrs(&calls[i], &addrs[i], 1);
+		addrs[i] = ew_mac((uint8_t)(0x10 + i));
+		ew_call_init(&calls[i], NVE_EV_ACTIVATE, (uint8_t)(0x10 + i), P1, 100);
+		ew_call_addrs(&calls[i], &addrs[i], 1);
 		calls[i].order = order;
-		call_submit(w, &calls[i]);
+		ew_call_submit(w, &calls[i]);
 	}
 }
 
@@ -290,7 +290,7 @@ static void requests_of_one_run_share_one_commit_and_are_answered_in_order(void 
 
 	submit_group(w, calls, addrs, &order);
 	assert_int_equal(order, 0); /* never from within submit() */
-	world_run(w);
+	ew_run(w);
 	for (unsigned i = 0; i < GROUP; i++) {
 		assert_int_equal(calls[i].answered, 1);
 		assert_int_equal(calls[i].answer.reason, NVE_REASON_OK);
@@ -306,10 +306,10 @@ static void a_passing_failure_of_the_nva_undoes_the_turn_and_refuses_nobody(void
 	struct call calls[GROUP];
 	unsigned order = 0, refused = 0;
 
-	nva_faults.publish_skip = 7;
-	nva_faults.publish_fail = 1;
+	ew_nva_faults.publish_skip = 7;
+	ew_nva_faults.publish_fail = 1;
 	submit_group(w, calls, addrs, &order);
-	world_run(w);
+	ew_run(w);
 	for (unsigned i = 0; i < GROUP; i++)
 		refused += calls[i].answer.reason != NVE_REASON_OK;
 	assert_int_equal(order, GROUP);
@@ -329,37 +329,37 @@ static void the_guilty_request_alone_is_refused_with_the_reason_of_its_step(void
 	submit_group(w, calls, addrs, &order);
 	control->commit = (struct nve_store_fault){ 0, 1, -EIO };
 	control->begin = (struct nve_store_fault){ 2, 1, -ENOSPC };
-	world_run(w);
+	ew_run(w);
 	for (unsigned i = 0; i < GROUP; i++) {
 		enum nve_reason want = i == 1 ? NVE_REASON_STORE_FAILED : NVE_REASON_OK;
 
 		assert_int_equal(calls[i].answer.reason, want);
 		assert_int_equal(calls[i].at, i);
 	}
-	assert_false(frame(w, P1, 100, 0x11, 0x99).pass);
-	assert_true(frame(w, P1, 100, 0x12, 0x99).pass);
+	assert_false(ew_frame(w, P1, 100, 0x11, 0x99).pass);
+	assert_true(ew_frame(w, P1, 100, 0x12, 0x99).pass);
 	assert_int_equal(nve_engine_counters(w->engine)->refused[NVE_REASON_STORE_FAILED], 1);
 }
 
 static void a_refused_request_in_a_group_leaves_the_others_alone(void **state)
 {
 	struct world *w = *state;
-	struct nve_addr addr = mac(1);
+	struct nve_addr addr = ew_mac(1);
 	struct call a, b, c;
 
-	call_init(&a, NVE_EV_ACTIVATE, 1, P1, 100);
-	call_addrs(&a, &addr, 1);
-	call_init(&b, NVE_EV_ACTIVATE, 2, P1, 100); /* the same address on the same port */
-	call_addrs(&b, &addr, 1);
-	call_init(&c, NVE_EV_DEACTIVATE, 1, P1, 100);
-	call_submit(w, &a);
-	call_submit(w, &b);
-	call_submit(w, &c);
-	world_run(w);
+	ew_call_init(&a, NVE_EV_ACTIVATE, 1, P1, 100);
+	ew_call_addrs(&a, &addr, 1);
+	ew_call_init(&b, NVE_EV_ACTIVATE, 2, P1, 100); /* the same address on the same port */
+	ew_call_addrs(&b, &addr, 1);
+	ew_call_init(&c, NVE_EV_DEACTIVATE, 1, P1, 100);
+	ew_call_submit(w, &a);
+	ew_call_submit(w, &b);
+	ew_call_submit(w, &c);
+	ew_run(w);
 	assert_int_equal(a.answer.reason, NVE_REASON_OK);
 	assert_int_equal(b.answer.reason, NVE_REASON_ADDRESS_IN_USE);
 	assert_int_equal(c.answer.reason, NVE_REASON_OK);
-	assert_string_equal(published(w, 100, mac(1)), "mapping");
+	assert_string_equal(ew_published(w, 100, ew_mac(1)), "mapping");
 }
 
 static void a_keepalive_and_a_repeat_do_not_touch_the_store(void **state)
@@ -367,12 +367,45 @@ static void a_keepalive_and_a_repeat_do_not_touch_the_store(void **state)
 	struct world *w = *state;
 	unsigned long commits;
 
-	assert_int_equal(ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
 	commits = nve_store_memory_control(STORE_PATH)->commits;
 	w->now_ns += SEC;
-	assert_int_equal(ask(w, NVE_EV_KEEPACTIVE, 1, P1, 100, 0), NVE_REASON_OK);
-	assert_int_equal(ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
+	assert_int_equal(ew_ask(w, NVE_EV_KEEPACTIVE, 1, P1, 100, 0), NVE_REASON_OK);
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
 	assert_int_equal(nve_store_memory_control(STORE_PATH)->commits, commits);
+}
+
+static enum nve_reason replace_mac(struct world *w, uint8_t old, uint8_t new)
+{
+	struct nve_addr gone = ew_mac(old), added = ew_mac(new);
+	struct call c;
+
+	ew_call_init(&c, NVE_EV_UPDATE, 1, P1, 200);
+	c.req.ev.addrs = &added;
+	c.req.ev.n_addrs = 1;
+	c.req.ev.only = &gone;
+	c.req.ev.n_only = 1;
+	return ew_call(w, &c);
+}
+
+static void in_a_full_table_an_address_can_be_replaced_and_the_replacement_undone(void **state)
+{
+	struct world w;
+	char *before;
+
+	(void)state;
+	ew_init(&w);
+	w.config.dp.limits.max_fdb = 2;
+	ew_open(&w);
+	assert_int_equal(ew_ask(&w, NVE_EV_ACTIVATE, 1, P1, 200, 1), NVE_REASON_OK);
+	assert_int_equal(ew_ask(&w, NVE_EV_ACTIVATE, 2, P1, 200, 2), NVE_REASON_OK);
+	assert_int_equal(ew_ask(&w, NVE_EV_ACTIVATE, 3, P1, 200, 3), NVE_REASON_NO_RESOURCES);
+	before = ew_text(&w);
+	nve_fake_fail_apply(ew_dp(&w), -EIO);
+	assert_int_equal(replace_mac(&w, 1, 3), NVE_REASON_DATAPATH_FAILED);
+	ew_is_as(&w, before);
+	assert_int_equal(replace_mac(&w, 1, 3), NVE_REASON_OK);
+	ew_done(&w);
 }
 
 static void an_undoing_that_fails_is_repaired_when_the_backends_are_back(void **state)
@@ -382,17 +415,17 @@ static void an_undoing_that_fails_is_repaired_when_the_backends_are_back(void **
 	char *before;
 
 	two_activated(w);
-	before = world_text(w);
+	before = ew_text(w);
 	/* Stored; then the datapath fails, and the store too when the turn is taken back. */
-	nve_fake_fail_apply(world_dp(w), -EIO);
+	nve_fake_fail_apply(ew_dp(w), -EIO);
 	control->commit = (struct nve_store_fault){ 1, 1, -EIO };
-	assert_int_equal(ask(w, NVE_EV_CLEAR, 1, P1, 100, 0), NVE_REASON_DATAPATH_FAILED);
+	assert_int_equal(ew_ask(w, NVE_EV_CLEAR, 1, P1, 100, 0), NVE_REASON_DATAPATH_FAILED);
 	assert_int_equal(nve_engine_next_deadline(w->engine), w->now_ns + SEC);
-	assert_true(frame(w, P1, 100, 1, 0x99).pass);
+	assert_true(ew_frame(w, P1, 100, 1, 0x99).pass);
 	w->now_ns += SEC;
-	world_run(w);
+	ew_run(w);
 	assert_true(nve_engine_next_deadline(w->engine) > w->now_ns + SEC);
-	world_is_as(w, before);
+	ew_is_as(w, before);
 }
 
 static void requests_queued_at_the_end_are_answered_with_shutting_down(void **state)
@@ -401,11 +434,11 @@ static void requests_queued_at_the_end_are_answered_with_shutting_down(void **st
 	struct call c;
 
 	(void)state;
-	world_init(&w);
-	world_open(&w);
-	call_init(&c, NVE_EV_VN_CONNECT, 0, P1, 100);
-	call_submit(&w, &c);
-	world_done(&w);
+	ew_init(&w);
+	ew_open(&w);
+	ew_call_init(&c, NVE_EV_VN_CONNECT, 0, P1, 100);
+	ew_call_submit(&w, &c);
+	ew_done(&w);
 	assert_int_equal(c.answered, 1);
 	assert_int_equal(c.answer.reason, NVE_REASON_SHUTTING_DOWN);
 }
@@ -432,6 +465,8 @@ int main(void)
 		TEST(the_guilty_request_alone_is_refused_with_the_reason_of_its_step),
 		TEST(a_refused_request_in_a_group_leaves_the_others_alone),
 		TEST(a_keepalive_and_a_repeat_do_not_touch_the_store),
+		cmocka_unit_test(
+			in_a_full_table_an_address_can_be_replaced_and_the_replacement_undone),
 		TEST(an_undoing_that_fails_is_repaired_when_the_backends_are_back),
 		cmocka_unit_test(requests_queued_at_the_end_are_answered_with_shutting_down),
 	};

@@ -14,24 +14,24 @@
 
 #include "log.h"
 
-const char world_vns[] =
+const char ew_vns[] =
 	"vns:\n"
 	"  - {id: 100, name: blue, vni: 5100, vteps: [192.0.2.2],\n"
 	"     mappings: [{mac: '02:00:00:00:00:99', ip: 10.0.0.99, vtep: 192.0.2.3, epoch: 4}]}\n"
 	"  - {id: 200, name: green}\n"
 	"  - {id: 300, name: closed, fail_closed: true}\n";
 
-struct nva_faults nva_faults;
+struct ew_nva_faults ew_nva_faults;
 static struct nve_nva_ops nva_ops;
 static uint64_t realtime_now;
 
 static int nva_publish(struct nve_nva *nva, uint32_t vn_id, const struct nve_addr *addr,
 		       enum nve_publication state, uint64_t epoch)
 {
-	if (nva_faults.publish_skip) {
-		nva_faults.publish_skip--;
-	} else if (nva_faults.publish_fail) {
-		nva_faults.publish_fail--;
+	if (ew_nva_faults.publish_skip) {
+		ew_nva_faults.publish_skip--;
+	} else if (ew_nva_faults.publish_fail) {
+		ew_nva_faults.publish_fail--;
 		return -EHOSTUNREACH;
 	}
 	return nve_nva_local.publish(nva, vn_id, addr, state, epoch);
@@ -39,12 +39,14 @@ static int nva_publish(struct nve_nva *nva, uint32_t vn_id, const struct nve_add
 
 static int nva_vn_by_id(struct nve_nva *nva, uint32_t vn_id, const struct nve_vn_context **ret)
 {
-	return nva_faults.vn_error ? nva_faults.vn_error : nve_nva_local.vn_by_id(nva, vn_id, ret);
+	return ew_nva_faults.vn_error ? ew_nva_faults.vn_error
+				      : nve_nva_local.vn_by_id(nva, vn_id, ret);
 }
 
 static int nva_vn_by_name(struct nve_nva *nva, const char *name, const struct nve_vn_context **ret)
 {
-	return nva_faults.vn_error ? nva_faults.vn_error : nve_nva_local.vn_by_name(nva, name, ret);
+	return ew_nva_faults.vn_error ? ew_nva_faults.vn_error
+				      : nve_nva_local.vn_by_name(nva, name, ret);
 }
 
 static uint64_t realtime(void)
@@ -62,7 +64,7 @@ static void port(struct world *w, uint16_t slot, const char *name, uint16_t scop
 	p->scope = scope;
 }
 
-void world_yaml(const struct world *w, const char *text)
+void ew_yaml(const struct world *w, const char *text)
 {
 	FILE *f = fopen(w->yaml, "w");
 
@@ -71,19 +73,19 @@ void world_yaml(const struct world *w, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-void world_init(struct world *w)
+void ew_init(struct world *w)
 {
 	int fd;
 
 	memset(w, 0, sizeof(*w));
-	memset(&nva_faults, 0, sizeof(nva_faults));
+	memset(&ew_nva_faults, 0, sizeof(ew_nva_faults));
 	nve_log_set_level(getenv("NVE_TEST_LOG") ? NVE_LOG_DEBUG : (enum nve_log_level) - 1);
 	w->now_ns = 1000 * SEC;
 	snprintf(w->yaml, sizeof(w->yaml), "/tmp/nve-world-XXXXXX");
 	fd = mkstemp(w->yaml);
 	assert_true(fd >= 0);
 	close(fd);
-	world_yaml(w, world_vns);
+	ew_yaml(w, ew_vns);
 	port(w, P1, "p1", 0);
 	port(w, P2, "p2", 0);
 	port(w, P3, "p3", 1);
@@ -128,7 +130,7 @@ static void on_event(void *arg, const struct nve_engine_event *event)
 	snprintf(w->client, sizeof(w->client), "%s", event->client);
 }
 
-void world_open(struct world *w)
+void ew_open(struct world *w)
 {
 	char *err = NULL;
 	int r;
@@ -142,20 +144,20 @@ void world_open(struct world *w)
 	nve_engine_watch(w->engine, &w->watch);
 }
 
-void world_close(struct world *w)
+void ew_close(struct world *w)
 {
 	nve_engine_close(w->engine);
 	w->engine = NULL;
 }
 
-void world_done(struct world *w)
+void ew_done(struct world *w)
 {
-	world_close(w);
+	ew_close(w);
 	nve_store_memory_drop(NULL);
 	unlink(w->yaml);
 }
 
-struct nve_dp *world_dp(const struct world *w)
+struct nve_dp *ew_dp(const struct world *w)
 {
 	struct nve_dp *dp;
 
@@ -163,26 +165,26 @@ struct nve_dp *world_dp(const struct world *w)
 	return dp;
 }
 
-struct nve_tsi_id tsi_id(uint8_t n)
+struct nve_tsi_id ew_tsi_id(uint8_t n)
 {
 	return (struct nve_tsi_id){ { 0xee, [15] = n } };
 }
 
-struct nve_addr mac(uint8_t n)
+struct nve_addr ew_mac(uint8_t n)
 {
 	return (struct nve_addr){ .flags = NVE_ADDR_MAC, .mac = { 2, 0, 0, 0, 0, n } };
 }
 
-struct nve_addr mac_ip(uint8_t n, uint8_t ip)
+struct nve_addr ew_mac_ip(uint8_t n, uint8_t ip)
 {
-	struct nve_addr addr = mac(n);
+	struct nve_addr addr = ew_mac(n);
 
 	addr.flags |= NVE_ADDR_IPV4;
 	memcpy(addr.ip, (uint8_t[]){ 10, 0, 0, ip }, 4);
 	return addr;
 }
 
-struct nve_addr only_ip(uint8_t ip)
+struct nve_addr ew_only_ip(uint8_t ip)
 {
 	return (struct nve_addr){ .flags = NVE_ADDR_IPV4, .ip = { 10, 0, 0, ip } };
 }
@@ -197,53 +199,53 @@ static void on_done(struct nve_request *req, const struct nve_answer *answer)
 		c->at = (*c->order)++;
 }
 
-void call_init(struct call *c, enum nve_event_kind kind, uint8_t tsi, uint16_t slot, uint32_t vn)
+void ew_call_init(struct call *c, enum nve_event_kind kind, uint8_t tsi, uint16_t slot, uint32_t vn)
 {
 	memset(c, 0, sizeof(*c));
 	c->req.ev.kind = (uint8_t)kind;
 	c->req.ev.new_port = NVE_PORT_NONE;
-	c->req.ev.key = (struct nve_tsi_key){ .id = tsi_id(tsi), .vn_id = vn, .port = slot };
+	c->req.ev.key = (struct nve_tsi_key){ .id = ew_tsi_id(tsi), .vn_id = vn, .port = slot };
 	c->req.done = on_done;
 	snprintf(c->req.client, sizeof(c->req.client), "client%u", tsi);
 }
 
-void call_addrs(struct call *c, const struct nve_addr *addrs, uint32_t n)
+void ew_call_addrs(struct call *c, const struct nve_addr *addrs, uint32_t n)
 {
 	c->req.ev.flags |= NVE_EV_HAS_ADDRS;
 	c->req.ev.addrs = addrs;
 	c->req.ev.n_addrs = n;
 }
 
-void call_submit(struct world *w, struct call *c)
+void ew_call_submit(struct world *w, struct call *c)
 {
 	c->answered = 0;
 	nve_engine_submit(w->engine, &c->req);
 }
 
-void world_run(struct world *w)
+void ew_run(struct world *w)
 {
 	realtime_now = w->now_ns + 1700000000 * SEC;
 	nve_engine_run(w->engine, w->now_ns);
 }
 
-enum nve_reason call(struct world *w, struct call *c)
+enum nve_reason ew_call(struct world *w, struct call *c)
 {
-	call_submit(w, c);
-	world_run(w);
+	ew_call_submit(w, c);
+	ew_run(w);
 	assert_int_equal(c->answered, 1);
 	return c->answer.reason;
 }
 
-enum nve_reason ask(struct world *w, enum nve_event_kind kind, uint8_t tsi, uint16_t slot,
-		    uint32_t vn, uint8_t n)
+enum nve_reason ew_ask(struct world *w, enum nve_event_kind kind, uint8_t tsi, uint16_t slot,
+		       uint32_t vn, uint8_t n)
 {
-	struct nve_addr addr = mac(n);
+	struct nve_addr addr = ew_mac(n);
 	struct call c;
 
-	call_init(&c, kind, tsi, slot, vn);
+	ew_call_init(&c, kind, tsi, slot, vn);
 	if (n)
-		call_addrs(&c, &addr, 1);
-	return call(w, &c);
+		ew_call_addrs(&c, &addr, 1);
+	return ew_call(w, &c);
 }
 
 /* --- everything as text ---------------------------------------------------------------------- */
@@ -254,6 +256,9 @@ struct text {
 	const struct world *w;
 	char **lines; /* of what comes in no order */
 	size_t n;
+	char *line; /* being written */
+	size_t line_size;
+	const char *table;
 };
 
 static void hex(FILE *f, const void *bytes, size_t n)
@@ -340,9 +345,28 @@ static int stored_text(void *arg, const struct nve_stored_tsi *s)
 	return 0;
 }
 
+/* Rows come in no order; they are sorted at the end. */
+static FILE *line_begin(struct text *t)
+{
+	t->line = NULL;
+	return open_memstream(&t->line, &t->line_size);
+}
+
+static void line_end(struct text *t, FILE *f)
+{
+	assert_int_equal(fclose(f), 0);
+	t->lines = realloc(t->lines, (t->n + 1) * sizeof(char *));
+	assert_non_null(t->lines);
+	t->lines[t->n++] = t->line;
+}
+
 static void row_text(void *arg, const char *key, const char *value)
 {
-	fprintf(((struct text *)arg)->f, "dp %s %s\n", key, value);
+	struct text *t = arg;
+	FILE *f = line_begin(t);
+
+	fprintf(f, "dp %s %s %s\n", t->table, key, value);
+	line_end(t, f);
 }
 
 /* What becomes of frames between all the MACs that the tests use. */
@@ -354,7 +378,7 @@ static void frames_text(struct text *t)
 		for (uint32_t vn = 100; vn <= 300; vn += 100)
 			for (size_t i = 0; i < 16; i++) {
 				struct nve_fake_verdict v =
-					frame(t->w, p, vn, macs[i / 4], macs[i % 4]);
+					ew_frame(t->w, p, vn, macs[i / 4], macs[i % 4]);
 
 				if (v.tsi != NVE_SLOT_NONE)
 					fprintf(t->f, "frame %u %u %zu: %d %u %u %u\n", p, vn, i,
@@ -366,19 +390,15 @@ static void pub_text(void *arg, uint32_t vn_id, const struct nve_addr *addr,
 		     enum nve_publication state, uint64_t epoch)
 {
 	struct text *t = arg;
-	char *line = NULL;
-	size_t size;
-	FILE *f = open_memstream(&line, &size);
+	FILE *f = line_begin(t);
 
 	fprintf(f, "published %u ", vn_id);
 	hex(f, addr, sizeof(*addr));
 	fprintf(f, " %d %lu\n", (int)state, epoch);
-	fclose(f);
-	t->lines = realloc(t->lines, (t->n + 1) * sizeof(char *));
-	t->lines[t->n++] = line;
+	line_end(t, f);
 }
 
-char *world_text(const struct world *w)
+char *ew_text(const struct world *w)
 {
 	struct text t = { .w = w };
 	struct nve_store_reader reader = { tag_text, vap_text, stored_text, &t };
@@ -391,9 +411,11 @@ char *world_text(const struct world *w)
 	core_text(&t);
 	if (w->config.store_ops == &nve_store_memory)
 		assert_int_equal(nve_store_memory_read(STORE_PATH, &reader), 0);
-	nve_dp_fake.dump(world_dp(w), "tsi", row_text, &t);
-	for (size_t i = 0; (table = nve_dp_fake.table(world_dp(w), i, &used, &max)); i++)
+	for (size_t i = 0; (table = nve_dp_fake.table(ew_dp(w), i, &used, &max)); i++) {
+		t.table = table;
 		fprintf(t.f, "table %s %lu\n", table, used);
+		assert_int_equal(nve_dp_fake.dump(ew_dp(w), table, row_text, &t), 0);
+	}
 	frames_text(&t);
 	nve_engine_nva(w->engine, &nva);
 	nve_nva_local.published(nva, pub_text, &t);
@@ -408,24 +430,24 @@ char *world_text(const struct world *w)
 	return t.text;
 }
 
-void world_is_as(const struct world *w, char *before)
+void ew_is_as(const struct world *w, char *before)
 {
-	char *now = world_text(w);
+	char *now = ew_text(w);
 
 	assert_string_equal(now, before);
 	free(now);
 	free(before);
 }
 
-struct nve_fake_verdict frame(const struct world *w, uint16_t slot, uint32_t vn, uint8_t src,
-			      uint8_t dst)
+struct nve_fake_verdict ew_frame(const struct world *w, uint16_t slot, uint32_t vn, uint8_t src,
+				 uint8_t dst)
 {
 	const struct nve_vap *vap = nve_core_vap(nve_engine_core(w->engine), slot, vn);
 	struct nve_fake_frame f = { .port = slot, .tag = vap ? vap->tag : 0 };
 
-	memcpy(f.src, mac(src).mac, NVE_MAC_LEN);
-	memcpy(f.dst, mac(dst).mac, NVE_MAC_LEN);
-	return nve_fake_from_port(world_dp(w), &f);
+	memcpy(f.src, ew_mac(src).mac, NVE_MAC_LEN);
+	memcpy(f.dst, ew_mac(dst).mac, NVE_MAC_LEN);
+	return nve_fake_from_port(ew_dp(w), &f);
 }
 
 struct search {
@@ -444,7 +466,7 @@ static void find_pub(void *arg, uint32_t vn_id, const struct nve_addr *addr,
 		s->state = state;
 }
 
-const char *published(const struct world *w, uint32_t vn, struct nve_addr addr)
+const char *ew_published(const struct world *w, uint32_t vn, struct nve_addr addr)
 {
 	static const char *const names[] = { "withdrawn", "mapping", "forwarding" };
 	struct search s = { vn, addr, NVE_PUB_WITHDRAWN };
@@ -453,4 +475,38 @@ const char *published(const struct world *w, uint32_t vn, struct nve_addr addr)
 	nve_engine_nva(w->engine, &nva);
 	nve_nva_local.published(nva, find_pub, &s);
 	return names[s.state];
+}
+
+uint8_t ew_state_of(const struct world *w, uint8_t tsi, uint16_t port, uint32_t vn)
+{
+	const struct nve_core *core = nve_engine_core(w->engine);
+	struct nve_tsi_key key = { .id = ew_tsi_id(tsi), .vn_id = vn, .port = port };
+	uint32_t slot = nve_core_find_tsi(core, &key);
+
+	return slot == NVE_SLOT_NONE ? NVE_TSI_INIT : nve_core_tsi(core, slot)->state;
+}
+
+void ew_run_until(struct world *w, uint64_t until)
+{
+	for (unsigned i = 0; i < 1000 && nve_engine_next_deadline(w->engine) <= until; i++) {
+		uint64_t next = nve_engine_next_deadline(w->engine);
+
+		if (next > w->now_ns)
+			w->now_ns = next;
+		ew_run(w);
+	}
+	assert_true(nve_engine_next_deadline(w->engine) > until);
+	w->now_ns = until;
+}
+
+uint64_t ew_used(const struct world *w, const char *table)
+{
+	uint64_t n, max;
+	const char *name;
+
+	for (size_t i = 0; (name = nve_dp_fake.table(ew_dp(w), i, &n, &max)); i++)
+		if (!strcmp(name, table))
+			return n;
+	fail_msg("no table %s", table);
+	return 0;
 }

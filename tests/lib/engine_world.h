@@ -31,24 +31,24 @@ struct world {
 };
 
 /* Which NVA call fails, and how; all zero: none. */
-struct nva_faults {
+struct ew_nva_faults {
 	unsigned publish_skip, publish_fail; /* the next so many succeed, so many more fail */
 	int vn_error; /* of vn_by_id and vn_by_name */
 };
-extern struct nva_faults nva_faults;
+extern struct ew_nva_faults ew_nva_faults;
 
-void world_init(struct world *w);  /* configured, the file written, not yet open */
-void world_open(struct world *w);  /* asserts that it opens */
-void world_close(struct world *w); /* the store stays: world_open() is a restart */
-void world_done(struct world *w);  /* closes, and forgets store and file */
-void world_yaml(const struct world *w, const char *text); /* writes the NVA's file */
-extern const char world_vns[];
+void ew_init(struct world *w);  /* configured, the file written, not yet open */
+void ew_open(struct world *w);  /* asserts that it opens */
+void ew_close(struct world *w); /* the store stays: ew_open() is a restart */
+void ew_done(struct world *w);  /* closes, and forgets store and file */
+void ew_yaml(const struct world *w, const char *text); /* writes the NVA's file */
+extern const char ew_vns[];
 
-struct nve_dp *world_dp(const struct world *w);
-struct nve_tsi_id tsi_id(uint8_t n);
-struct nve_addr mac(uint8_t n);           /* 02:00:00:00:00:n */
-struct nve_addr mac_ip(uint8_t n, uint8_t ip); /* with 10.0.0.ip */
-struct nve_addr only_ip(uint8_t ip);
+struct nve_dp *ew_dp(const struct world *w);
+struct nve_tsi_id ew_tsi_id(uint8_t n);
+struct nve_addr ew_mac(uint8_t n);           /* 02:00:00:00:00:n */
+struct nve_addr ew_mac_ip(uint8_t n, uint8_t ip); /* with 10.0.0.ip */
+struct nve_addr ew_only_ip(uint8_t ip);
 
 /* A request on the caller's stack: kind, TSI number, port, VN; the addresses are the caller's. */
 struct call {
@@ -58,22 +58,29 @@ struct call {
 	unsigned *order;   /* counts up at each answer, if set */
 	unsigned at;       /* its value then */
 };
-void call_init(struct call *c, enum nve_event_kind kind, uint8_t tsi, uint16_t port, uint32_t vn);
-void call_addrs(struct call *c, const struct nve_addr *addrs, uint32_t n);
-void call_submit(struct world *w, struct call *c);
-void world_run(struct world *w); /* at w->now_ns */
+void ew_call_init(struct call *c, enum nve_event_kind kind, uint8_t tsi, uint16_t port,
+		  uint32_t vn);
+void ew_call_addrs(struct call *c, const struct nve_addr *addrs, uint32_t n);
+void ew_call_submit(struct world *w, struct call *c);
+void ew_run(struct world *w); /* at w->now_ns */
 /* Submits, runs, and returns the reason of the answer. */
-enum nve_reason call(struct world *w, struct call *c);
+enum nve_reason ew_call(struct world *w, struct call *c);
 /* The same in one line, with one MAC (0 = none given). */
-enum nve_reason ask(struct world *w, enum nve_event_kind kind, uint8_t tsi, uint16_t port,
+enum nve_reason ew_ask(struct world *w, enum nve_event_kind kind, uint8_t tsi, uint16_t port,
 		    uint32_t vn, uint8_t mac);
 
 /* All of core, store, datapath and publications as text; the caller frees it. */
-char *world_text(const struct world *w);
+char *ew_text(const struct world *w);
 /* Asserts that it is as it was, and frees 'before'. */
-void world_is_as(const struct world *w, char *before);
+void ew_is_as(const struct world *w, char *before);
 /* Whether a frame from MAC 'src' at the VN's tag on 'port' to MAC 'dst' goes through. */
-struct nve_fake_verdict frame(const struct world *w, uint16_t port, uint32_t vn, uint8_t src,
+struct nve_fake_verdict ew_frame(const struct world *w, uint16_t port, uint32_t vn, uint8_t src,
 			      uint8_t dst);
 /* "forwarding", "mapping" or "withdrawn". */
-const char *published(const struct world *w, uint32_t vn, struct nve_addr addr);
+const char *ew_published(const struct world *w, uint32_t vn, struct nve_addr addr);
+/* The TSI's state. */
+uint8_t ew_state_of(const struct world *w, uint8_t tsi, uint16_t port, uint32_t vn);
+/* Runs whenever the engine wants to, up to 'until'. */
+void ew_run_until(struct world *w, uint64_t until);
+/* Entries in use of a table of the datapath. */
+uint64_t ew_used(const struct world *w, const char *table);
