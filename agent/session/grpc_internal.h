@@ -104,11 +104,10 @@ struct nve_session_server {
 
 /* grpc_call.c */
 void nve_post(struct nve_session_server *s, struct nve_source *source, struct nve_work *work);
-/* Frees what the call holds of gRPC's; the accepted call has ended when 'live' says so. */
+/* Frees what the call holds of gRPC's. */
 void nve_call_clear(struct nve_call *call);
 void nve_call_began(struct nve_session_server *s);
 void nve_call_ended(struct nve_session_server *s);
-/* "ipv4:127.0.0.1:1234" */
 void nve_call_peer(grpc_call *call, char out[NVE_NAME_MAX + 1]);
 /* The bytes of a message: points into 'buffer', or is copied to the arena; data NULL: no memory. */
 struct nve_bytes nve_read_message(grpc_byte_buffer *buffer, struct nve_arena *arena);

@@ -69,7 +69,7 @@ with open(NVA, "w", encoding="utf-8") as f:
 
 
 class Server:
-    """The program with --serve.  Closing it proves that it ended well: exit code 0, no sanitizer."""
+    """The program with --serve.  close() proves that it ended well: code 0, no sanitizer."""
     count = 0
 
     def __init__(self, *args, listen=None):
