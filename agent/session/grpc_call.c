@@ -102,6 +102,9 @@ void nve_call_ended(struct nve_session_server *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->live--;
+	if (s->live == 0 &&
+	    atomic_load(&s->stopping)) /* before close() may go on and free the server */
+		s->config.wake(s->config.wake_arg);
 	pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -95,7 +95,7 @@ struct nve_session_server {
 	unsigned int live; /* accepted calls */
 
 	/* The engine's thread alone. */
-	bool closing;
+	bool closing, shutdown_begun;
 	struct nve_op in_engine; /* head of a ring */
 	struct nve_stream *streams;
 	struct nve_engine_watch watch;
@@ -104,11 +104,10 @@ struct nve_session_server {
 
 /* grpc_call.c */
 void nve_post(struct nve_session_server *s, struct nve_source *source, struct nve_work *work);
-/* Frees what the call holds of gRPC's; the accepted call has ended when 'live' says so. */
+/* Frees what the call holds of gRPC's. */
 void nve_call_clear(struct nve_call *call);
 void nve_call_began(struct nve_session_server *s);
 void nve_call_ended(struct nve_session_server *s);
-/* "ipv4:127.0.0.1:1234" */
 void nve_call_peer(grpc_call *call, char out[NVE_NAME_MAX + 1]);
 /* The bytes of a message: points into 'buffer', or is copied to the arena; data NULL: no memory. */
 struct nve_bytes nve_read_message(grpc_byte_buffer *buffer, struct nve_arena *arena);
@@ -130,6 +129,13 @@ nve_engine_event_fn nve_event_occurred;
 
 /* grpc_unknown.c */
 void nve_unknown_arm(struct nve_session_server *s);
+
+/*
+ * grpc_server.c: tells gRPC to shut down, once all streams have their status.  Earlier, gRPC would
+ * close a connection together with its last stream, under the hands of a client that still writes:
+ * that client sees a broken pipe and never its status.
+ */
+void nve_begin_shutdown(struct nve_session_server *s);
 
 /* grpc_op.c */
 void nve_op_submit(struct nve_work *work);

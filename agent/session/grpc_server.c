@@ -292,21 +292,40 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 	return 0;
 }
 
+void nve_begin_shutdown(struct nve_session_server *s)
+{
+	if (s->shutdown_begun)
+		return;
+	s->shutdown_begun = true;
+	grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
+}
+
 void nve_session_stop(struct nve_session_server *s)
 {
 	if (atomic_exchange(&s->stopping, true))
 		return;
-	grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
 	for (struct nve_stream *st = s->streams; st; st = st->next) {
 		pthread_mutex_lock(&st->lock);
 		st->ops->stop(st);
 		pthread_mutex_unlock(&st->lock);
 	}
+	if (!s->streams)
+		nve_begin_shutdown(s);
 }
 
 bool nve_session_stopped(const struct nve_session_server *s)
 {
 	return atomic_load(&s->shutdown_done);
+}
+
+bool nve_session_idle(struct nve_session_server *s)
+{
+	bool idle;
+
+	pthread_mutex_lock(&s->lock);
+	idle = s->live == 0;
+	pthread_mutex_unlock(&s->lock);
+	return idle;
 }
 
 /* Requests that the engine keeps (it waits for the NVA, say) lose their call, not their memory. */
@@ -329,6 +348,7 @@ void nve_session_close(struct nve_session_server *s)
 		return;
 	nve_engine_unwatch(s->config.engine, &s->watch);
 	nve_session_stop(s);
+	nve_begin_shutdown(s);
 	s->closing = true;
 	grpc_server_cancel_all_calls(s->server);
 	abandon_all(s);

@@ -233,6 +233,8 @@ static void run_close(struct nve_work *work)
 		st->listed = false;
 		if (st->ops->closed)
 			st->ops->closed(st);
+		if (!s->streams && atomic_load(&s->stopping))
+			nve_begin_shutdown(s);
 		nve_stream_unref(st);
 	}
 	nve_stream_unref(st);

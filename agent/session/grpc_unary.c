@@ -167,6 +167,10 @@ void nve_signaling_accepted(struct nve_call *call)
 
 	if (!take(u, &m))
 		return;
+	if (atomic_load(&s->stopping)) {
+		refuse_for(u, NVE_REASON_SHUTTING_DOWN);
+		return;
+	}
 	if (nve_codec_decode((enum nve_method)call->method->arg, m.data, m.len, &s->ports,
 			     &u->op.arena, &u->op.decoded, &why) < 0) {
 		nve_count_refusal(s, why.reason);

@@ -58,12 +58,18 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 void nve_session_drain(struct nve_session_server *server);
 
 /*
- * Begins to stop: listens no more, health says NOT_SERVING, Sessions end (UNAVAILABLE,
- * SHUTTING_DOWN) when their outstanding requests are answered.  Drain and run until stopped() or
- * until the caller's grace time is over.
+ * Begins to stop: health says NOT_SERVING, new requests are refused, Sessions end (UNAVAILABLE,
+ * SHUTTING_DOWN) when their outstanding requests are answered, then it listens no more.  Drain and
+ * run until stopped() or until the caller's grace time is over.
  */
 void nve_session_stop(struct nve_session_server *server);
 bool nve_session_stopped(const struct nve_session_server *server);
+/*
+ * No call is under way any more.  What stopped() still waits for is that each client confirms the
+ * end of its connection; one that is idle may take seconds over it (gRPC's own looks every 5 s),
+ * so a caller in a hurry closes a moment (0.2 s, say) after idle().
+ */
+bool nve_session_idle(struct nve_session_server *server);
 
 /*
  * Ends what has not ended, gives sockets and memory back.  Call it before nve_engine_close();

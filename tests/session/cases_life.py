@@ -41,10 +41,11 @@ class Life(Case):
         r = self.nve.Associate(pb.AssociateRequest(tsi=key(1), addresses=[mac(1)]))
         self.assertEqual((r.state, r.vn_id, r.tag, r.unchanged),
                          (pb.TSI_STATE_ASSOCIATED, 100, connected.tag, False))
-        r = self.nve.Activate(pb.ActivateRequest(tsi=key(1), cause=pb.CAUSE_CREATE))
+        activate = pb.ActivateRequest(tsi=key(1), cause=pb.CAUSE_CREATE)
+        r = self.nve.Activate(activate)
         self.assertEqual(r.state, pb.TSI_STATE_ACTIVATED)
         self.assertGreater(r.epoch, 0)
-        self.assertTrue(self.nve.Activate(pb.ActivateRequest(tsi=key(1))).unchanged)
+        self.assertTrue(self.nve.Activate(activate).unchanged)
         r = self.nve.Update(pb.UpdateRequest(tsi=key(1), add=[mac(2)], remove=[mac(1)]))
         self.assertEqual(r.state, pb.TSI_STATE_ACTIVATED)
         self.assertEqual(len(self.nve.Keepactive(pb.KeepactiveRequest(tsis=[key(1)])).failures), 0)

@@ -6,6 +6,7 @@
 """
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -22,6 +23,20 @@ import cases_server  # noqa: E402
 import cases_session  # noqa: E402
 
 
+class Result(unittest.TextTestResult):
+    """Says which tests are slow."""
+
+    def startTest(self, test):
+        self.begin = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        seconds = time.monotonic() - self.begin
+        if seconds > 1:
+            self.stream.writeln(f"    {seconds:.1f} s")
+
+
 def main():
     suite = unittest.TestSuite()
     for module in (cases_life, cases_session, cases_admin, cases_hostile, cases_server):
@@ -29,7 +44,7 @@ def main():
             for test in group:
                 if not sys.argv[2:] or any(w in test.id() for w in sys.argv[2:]):
                     suite.addTest(test)
-    result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
+    result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout, resultclass=Result).run(suite)
     bad = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - bad} passed, {bad} failed")
     return 1 if bad or not result.testsRun else 0

@@ -21,13 +21,13 @@
 #include "engine.h"
 #include "session/session.h"
 
-enum { LISTENERS_MAX = 8 };
+enum { LISTENERS_MAX = 8, LINGER_NS = 200000000 };
 
 struct harness {
 	int wakeup;
 	struct nve_engine *engine;
 	struct nve_session_server *server;
-	bool paused, stopping;
+	bool paused, stopping, hurry;
 	uint64_t stop_by_ns;
 	char line[64]; /* of stdin, as far as it came */
 	size_t line_len;
@@ -182,6 +182,11 @@ static void loop(struct harness *h)
 	uint64_t count;
 
 	while (!h->stopping || (!nve_session_stopped(h->server) && now_ns() < h->stop_by_ns)) {
+		if (h->stopping && !h->hurry && nve_session_idle(h->server)) {
+			h->hurry = true;
+			if (now_ns() + LINGER_NS < h->stop_by_ns)
+				h->stop_by_ns = now_ns() + LINGER_NS;
+		}
 		if (poll(fds, h->stopping ? 1 : 2, timeout_ms(h)) < 0 && errno != EINTR)
 			abort();
 		if (fds[0].revents && read(h->wakeup, &count, sizeof(count)) < 0)
@@ -210,7 +215,7 @@ static int serve(const struct options *o)
 		printf("\n");
 		fflush(stdout);
 		loop(&h);
-		printf("stopped %d\n", nve_session_stopped(h.server));
+		printf("idle %d\n", nve_session_idle(h.server));
 		fflush(stdout);
 		nve_session_close(h.server);
 	}
