@@ -13,11 +13,14 @@ enum {
 	NVE_TC_PULL = 512, /* more than any header chain that is looked at */
 	NVE_TC_UNDERLAY_HEAD = NVE_OUTER4_LEN + 14 + 40,
 	NVE_TC_DECAP_MIN = 34, /* adjust_room leaves no less than Ethernet and IPv4 headers */
-	NVE_TC_DECAP_L3_IPV6 = 1 << 8, /* BPF_F_ADJ_ROOM_DECAP_L3_IPV6, since Linux 6.6 */
-	NVE_TC_ENCAP_L2 = 14 << 24,    /* BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) */
-	NVE_TC_ENCAP = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
-		       BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH | NVE_TC_ENCAP_L2,
 };
+
+/* UAPI by hand: macros, of which vmlinux.h has none, and what Debian's 6.1 does not know. */
+#define NVE_TC_ENCAP_L2      ((__u64)sizeof(struct nve_eth) << 56) /* BPF_F_ADJ_ROOM_ENCAP_L2() */
+#define NVE_TC_DECAP_L3_IPV6 (1 << 8) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV6, since Linux 6.6 */
+#define NVE_TC_ENCAP                                                                               \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |   \
+	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | NVE_TC_ENCAP_L2)
 
 /* What stands before a tenant's payload in the tunnel. */
 struct nve_tc_head {

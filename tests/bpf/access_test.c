@@ -149,6 +149,34 @@ static void a_frame_without_headroom_is_lost_as_NO_ROOM(void **state)
 	assert_int_equal(dp_stats(&dp, TSI_1).in_frames, 0);
 }
 
+/*
+ * A bulk frame is judged by what it will be cut into.  The test run cannot make a true one: what is
+ * not too large here ends as NO_ROOM, for the kernel does not know how to cut it.
+ */
+static void bulk_frames_are_judged_by_their_segments(void **state)
+{
+	struct frame in[] = {
+		FRAME(eth(.dst = MAC_R, .src = MAC_1), vlan(.vid = 10), IP_1, tcp(), bytes(900)),
+		FRAME(eth(.dst = MAC_R, .src = MAC_1), vlan(.vid = 10), IP_1, udp(), bytes(900)),
+		FRAME(eth(.dst = MAC_R, .src = MAC_1), vlan(.vid = 10), ipv6(.src = "fd00::1"),
+		      tcp(), bytes(900)),
+	};
+	static const uint16_t headers[] = { 20 + 20, 20 + 8, 40 + 20 };
+	struct nve_vtep vtep = dp_vtep(IP_VTEP);
+
+	(void)state;
+	dp.gso_size = 500;
+	for (int i = 0; i < 3; i++) {
+		vtep.mtu = 36 + 14 + headers[i] + 500;
+		dp_set(&dp, "vtep", &(uint32_t){ 0 }, &vtep);
+		dp_loses(&dp, DP_TC, DP_ACCESS, IF_A0, &in[i], NVE_DROP_NO_ROOM);
+		vtep.mtu--;
+		dp_set(&dp, "vtep", &(uint32_t){ 0 }, &vtep);
+		dp_loses(&dp, DP_TC, DP_ACCESS, IF_A0, &in[i], NVE_DROP_TOO_LARGE);
+	}
+	dp.gso_size = 0;
+}
+
 static void drops_of_a_known_tsi_are_counted_for_it(void **state)
 {
 	for (int i = 1; i <= 3; i++) {
@@ -175,6 +203,7 @@ int main(void)
 		BOTH(bridge_local_groups_are_lost_as_LINK_LOCAL),
 		BOTH(a_group_without_members_is_NO_MEMBER),
 		BOTH(drops_of_a_known_tsi_are_counted_for_it),
+		cmocka_unit_test_setup(bulk_frames_are_judged_by_their_segments, refill),
 		cmocka_unit_test_setup(a_frame_without_headroom_is_lost_as_NO_ROOM, refill),
 	};
 

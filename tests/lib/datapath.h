@@ -51,10 +51,13 @@ struct dp {
 	struct nve *skel;
 	void *maps[2]; /* of tsi and vap, once mapped */
 	size_t sizes[2];
+	uint32_t gso_size; /* of frames in TC test runs: 0, unless a test says otherwise */
 };
 
 /* Enters a new network namespace, loads the programs, fills the tables. */
 void dp_open(struct dp *dp);
+/* Loads the programs alone, for an NVE of that address; the tables stay empty. */
+void dp_load(struct dp *dp, const char *local_vtep);
 /* Fills the tables anew: what a test changed is gone. */
 void dp_fill(struct dp *dp);
 void dp_close(struct dp *dp);
@@ -94,3 +97,6 @@ struct nve_src_key dp_src_key(uint32_t ifindex, uint16_t vid, const char *mac);
 struct nve_fdb_key dp_fdb_key(uint32_t vn_id, const char *mac);
 struct nve_src_ip_key dp_src_ip_key(uint32_t owner, uint16_t vid, uint16_t mac, const char *ip);
 struct nve_vtep dp_vtep(const char *ip);
+/* The same for another NVE, at another port. */
+struct nve_vtep dp_vtep_from(const char *src, const char *dst, uint32_t ifindex);
+struct nve_peer_key dp_peer_key(uint32_t vni, const char *ip);
