@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
+ * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
+ * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats.
+ */
+#pragma once
+
+#include <linux/types.h>
+#include <stdlib.h>
+
+#include "dp/shadow.h"
+#include "nve_abi.h"
+
+/* In the order of struct map_spec of ebpf_load.c. */
+enum nve_ebpf_map {
+	NVE_MAP_PORT,
+	NVE_MAP_VAP,
+	NVE_MAP_TSI,
+	NVE_MAP_SRC,
+	NVE_MAP_SRC_IP,
+	NVE_MAP_FDB,
+	NVE_MAP_VTEP,
+	NVE_MAP_PEER,
+	NVE_MAP_FLOOD,
+	NVE_MAP_DROPS,
+	NVE_MAP_TSI_DROPS,
+	NVE_MAP_TSI_STATS,
+	NVE_MAPS,
+};
+
+enum nve_ebpf_prog {
+	NVE_PROG_XDP_ACCESS,
+	NVE_PROG_XDP_UNDERLAY,
+	NVE_PROG_TC_ACCESS,
+	NVE_PROG_TC_UNDERLAY,
+	NVE_PROGS,
+};
+
+/* Rows of one map on their way to the kernel: all are updates, or all deletions. */
+struct nve_ebpf_buffer {
+	uint32_t key_size, value_size; /* of per-CPU maps: for all CPUs */
+	uint32_t max_entries;
+	uint32_t n, room;
+	bool deletes;
+	bool no_batch; /* the kernel has no batches for this map */
+	uint8_t *keys, *values;
+};
+
+struct nve_ebpf_port {
+	uint32_t ifindex;     /* 0 while there is no such interface */
+	uint32_t row_ifindex; /* as the rows of TSIs and VAPs have it */
+	uint8_t flags;        /* enum nve_port_flags */
+	uint8_t mode;         /* NVE_DP_XDP or NVE_DP_TC */
+	bool clsact;          /* the TC program hangs on clsact, for want of tcx */
+	int tc_link, xdp_link;
+	uint16_t mtu;
+	uint8_t mac[NVE_MAC_LEN];
+	char why[160];
+};
+
+/* How to reach a VTEP. */
+struct nve_ebpf_hop {
+	uint32_t ifindex; /* 0: no route */
+	uint32_t via;     /* __be32: the neighbor to resolve */
+	bool asked;       /* the kernel was told to resolve it */
+	bool resolved;
+	uint8_t mac[NVE_MAC_LEN];
+};
+
+struct nve_dp {
+	struct nve_shadow shadow;
+	struct nve_ip local_vtep;
+	uint16_t vxlan_port;
+	void *object; /* the skeleton */
+	int prog[NVE_PROGS];
+	int map[NVE_MAPS];
+	struct nve_ebpf_buffer buffer[NVE_MAPS];
+	uint32_t n_src, n_src_ip; /* rows in use */
+	uint64_t written;         /* rows, by batches and updates; tests read it */
+	int row_error;            /* the first since it was looked at; later writes are not tried */
+	struct nve_tsi_row *tsi;  /* mapped */
+	struct nve_vap_row *vap;
+	uint32_t n_cpus;
+	char *pin_dir; /* NULL: nothing is pinned */
+	int pin_fd;    /* locked */
+	struct nve_ebpf_port ports[NVE_PORTS_MAX];
+	struct nve_ebpf_hop *hops; /* by VTEP slot */
+	int events, requests;      /* netlink sockets */
+	uint32_t seq;
+	uint32_t moving; /* the TSI whose set changes under its frames, or NVE_SLOT_NONE */
+	bool in_resync;
+	bool torn; /* an apply failed: the tables are neither old nor new, and must be compared */
+};
+
+/* --- load --------------------------------------------------------------------------------------
+ */
+int nve_ebpf_load(struct nve_dp *dp, char **err);
+void nve_ebpf_unload(struct nve_dp *dp);
+int nve_ebpf_pins_open(struct nve_dp *dp, const char *dir, char **err);
+/* The pin's path; false if it does not fit or nothing is pinned. */
+bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name);
+/* Removes all pins, detaching what is pinned, and the directory. */
+int nve_ebpf_pins_remove(struct nve_dp *dp);
+const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
+/* Sets '*err' to a message if 'err' is not NULL; returns 'r'. */
+int nve_ebpf_error(char **err, int r, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The eBPF datapath's dealings with interfaces, routes and neighbors. */
+#pragma once
+
+#include "dp/ebpf.h"
+
+struct nlmsghdr;
+struct nve_ebpf_link;
+
+/* --- attach, probe
+ * --------------------------------------------------------------------------------- */
+int nve_ebpf_port_set(struct nve_dp *dp, const struct nve_dp_port *port, char **err);
+int nve_ebpf_port_del(struct nve_dp *dp, uint16_t slot);
+int nve_ebpf_port_status(struct nve_dp *dp, uint16_t slot, struct nve_dp_port_status *ret);
+struct nve_port nve_ebpf_port_row(const struct nve_dp *dp, uint16_t slot);
+/* The interface of that name is now another, or gone (ifindex 0): programs and rows follow. */
+void nve_ebpf_port_follow(struct nve_dp *dp, uint16_t slot, const struct nve_ebpf_link *link);
+/* Detaches what an earlier agent attached and this one has no port for. */
+void nve_ebpf_detach_others(struct nve_dp *dp);
+/* Detaches everything. */
+void nve_ebpf_detach_all(struct nve_dp *dp);
+
+/* What an interface is: its driver's name, and whether hardware is behind it. */
+struct nve_ebpf_nic {
+	char driver[32];
+	bool hardware;
+};
+void nve_ebpf_probe(const char *ifname, struct nve_ebpf_nic *ret);
+/* Switches VLAN tags in frame metadata off; false if they are on and stay on. */
+bool nve_ebpf_rxvlan_off(const char *ifname, bool *changed);
+
+/* --- netlink
+ * --------------------------------------------------------------------------------------- */
+int nve_ebpf_netlink_open(struct nve_dp *dp);
+void nve_ebpf_netlink_close(struct nve_dp *dp);
+/* Sends one request and gives the first answer to 'fn' (may be NULL); the kernel's -errno. */
+typedef void nve_ebpf_answer_fn(void *arg, const struct nlmsghdr *msg);
+int nve_ebpf_ask(struct nve_dp *dp, struct nlmsghdr *request, nve_ebpf_answer_fn *fn, void *arg);
+/* Appends an attribute; the message has room for it. */
+void nve_ebpf_attr(struct nlmsghdr *msg, uint16_t type, const void *data, uint16_t len);
+struct nve_ebpf_link {
+	uint32_t ifindex;
+	uint16_t mtu;
+	uint8_t mac[NVE_MAC_LEN];
+	bool up;
+	char name[16];
+};
+/* By index, or by name if that is 0. */
+int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
+		      struct nve_ebpf_link *ret);
+void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret);
+/* Reads what happened, and follows it. */
+void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
+
+/* --- neigh
+ * ------------------------------------------------------------------------------------------- */
+/* Finds the way to the VTEP of a slot, and writes its row if that differs. */
+int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
+void nve_ebpf_vteps_resolve(struct nve_dp *dp);
+/* A neighbor changed. */
+void nve_ebpf_neigh_follow(struct nve_dp *dp, const struct nlmsghdr *msg);
+/* Takes back what the kernel was asked to keep resolved. */
+void nve_ebpf_neigh_forget(struct nve_dp *dp);

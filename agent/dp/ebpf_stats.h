@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the operator reads of the eBPF datapath: members of nve_dp_ops, see there. */
+#pragma once
+
+#include "dp/ebpf.h"
+
+uint64_t nve_ebpf_last_seen(struct nve_dp *dp, uint32_t slot);
+int nve_ebpf_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret);
+void nve_ebpf_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
+int nve_ebpf_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg);
+int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg);
+const char *nve_ebpf_table(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t *max);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of the eBPF datapath: how they are written, and which ones an object of dp.h has. */
+#pragma once
+
+#include "dp/ebpf.h"
+
+/* --- rows: buffered writes ---------------------------------------------------------------------
+ */
+int nve_ebpf_rows_open(struct nve_ebpf_buffer *b); /* sizes are filled in */
+void nve_ebpf_rows_close(struct nve_ebpf_buffer *b);
+void nve_ebpf_put(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, const void *value);
+void nve_ebpf_cut(struct nve_dp *dp, enum nve_ebpf_map map, const void *key);
+/* All before is in the kernel before anything after. */
+void nve_ebpf_rows_flush(struct nve_dp *dp);
+/* Flushes; the first error since it was last called, or 0. */
+int nve_ebpf_rows_error(struct nve_dp *dp);
+/* Calls 'fn' with each row until it returns nonzero, which is returned. */
+typedef int nve_ebpf_each_fn(struct nve_dp *dp, void *arg, const void *key, const void *value);
+int nve_ebpf_each(struct nve_dp *dp, enum nve_ebpf_map map, nve_ebpf_each_fn *fn, void *arg);
+
+/* --- addr: rows of a TSI's addresses ------------------------------------------------------------
+ */
+enum { NVE_MAC_NUMBERS = 2 * NVE_TSI_ADDRS_MAX + 1 };
+
+struct nve_ebpf_mac {
+	bool present, active;
+	bool filtered; /* its frames need a source IP of the TSI */
+	bool more;     /* some IPs are in src_ip */
+	const struct nve_addr *addr;
+	const struct nve_addr *ip4, *ip6; /* those inside the row */
+};
+
+/* A TSI's addresses as the tables have them. */
+struct nve_ebpf_view {
+	const struct nve_shadow_tsi_state *state;
+	uint32_t slot, ifindex;
+	bool any_ip; /* some IPs are bound to no MAC of those there are */
+	struct nve_ebpf_mac macs[NVE_MAC_NUMBERS]; /* by number */
+};
+
+/* 'state' may be NULL: no addresses. */
+void nve_ebpf_view(struct nve_ebpf_view *v, uint32_t slot, const struct nve_shadow_tsi_state *state,
+		   uint32_t ifindex);
+void nve_ebpf_src_row(const struct nve_ebpf_view *v, uint32_t number, struct nve_src_key *key,
+		      struct nve_src *row);
+/* The src_ip row of the i-th address; false if it has none. */
+bool nve_ebpf_src_ip_row(const struct nve_ebpf_view *v, uint32_t i, struct nve_src_ip_key *key,
+			 struct nve_src_ip *row);
+/* How many rows of src and src_ip the view has. */
+void nve_ebpf_count(const struct nve_ebpf_view *v, uint32_t *src, uint32_t *src_ip);
+/* Writes all rows of the view. */
+void nve_ebpf_addrs_put(struct nve_dp *dp, const struct nve_ebpf_view *v);
+void nve_ebpf_ip16(uint8_t to[16], bool v4, const uint8_t *ip);
+
+/* --- what objects have in the tables; all but 'live' and what hangs on it ------------------------
+ */
+void nve_ebpf_fdb_put(struct nve_dp *dp, const struct nve_shadow_fdb *entry);
+void nve_ebpf_fdb_row(struct nve_dp *dp, const struct nve_shadow_fdb *entry,
+		      struct nve_fdb_key *key, struct nve_fdb *row);
+/* Frames pass by it until a TSI's set has changed: if it is to go, then after that. */
+bool nve_ebpf_fdb_in_use(const struct nve_dp *dp, const struct nve_shadow_fdb *entry);
+/* Writes the forwarding rows of the MACs whose use differs between the two. */
+void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
+			 const struct nve_ebpf_view *b);
+void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struct nve_flood *row);
+/* Rows of a VN's peers as they are (now) or shall be; false: the i-th has none. */
+uint32_t nve_ebpf_n_peers(const struct nve_shadow_vn *vn, bool now);
+bool nve_ebpf_peer_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, bool now, uint32_t i,
+		       struct nve_peer_key *key, struct nve_peer *row);
+/* Takes the VN's VNI over into the records of its TSIs. */
+void nve_ebpf_vni_write(struct nve_dp *dp, const struct nve_shadow_vn *vn);
+/* The TSI's record; its VN may be gone. */
+void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot);
+void nve_ebpf_tsi_live(struct nve_dp *dp, uint32_t slot, bool live);
+/* Empties the record and the counters of a slot. */
+void nve_ebpf_tsi_clear(struct nve_dp *dp, uint32_t slot);
+/* 'final': as it shall be; else so that BUM reaches nobody too many. */
+void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final);
+uint32_t nve_ebpf_row_ifindex(const struct nve_dp *dp, const struct nve_shadow_tsi_state *state,
+			      bool now);
+
+/* --- apply, move, resync
+ * --------------------------------------------------------------------------- */
+/* In use before and after, as the same TSI: frames go on passing while it changes. */
+bool nve_ebpf_stays(const struct nve_shadow_tsi *tsi);
+/* Whether rows of addresses differ. */
+bool nve_ebpf_set_differs(const struct nve_dp *dp, const struct nve_shadow_tsi *tsi);
+void nve_ebpf_move(struct nve_dp *dp, uint32_t slot);
+int nve_ebpf_apply(struct nve_dp *dp);
+/* Makes the tables what is wanted, whatever is in them. */
+int nve_ebpf_sweep(struct nve_dp *dp);

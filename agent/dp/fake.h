@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The datapath in memory: a model of what frames meet, for tests.  Its ops are nve_dp_fake; this
+ * header is what tests may do to it besides.
+ */
+#pragma once
+
+#include "dp/dp.h"
+
+/* The n-th set function from now (1 = the next) fails with 'error' (negative); 0 = none does. */
+void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error);
+/* The next apply() does the first half of its work, and then fails with 'error' (negative). */
+void nve_fake_fail_apply(struct nve_dp *dp, int error);
+/* A frame of the TSI was seen at 'ns'. */
+void nve_fake_seen(struct nve_dp *dp, uint32_t slot, uint64_t ns);
+/* A frame of the TSI was dropped; drops() and tsi_drops() tell it. */
+void nve_fake_drop(struct nve_dp *dp, uint32_t slot);
+/* How often apply() found something to do. */
+uint64_t nve_fake_applied(const struct nve_dp *dp);
+
+struct nve_fake_frame {
+	uint16_t port, tag;
+	uint8_t src[NVE_MAC_LEN];
+	uint8_t dst[NVE_MAC_LEN];
+	struct nve_ip ip; /* the source's; family 0: no IP frame */
+};
+
+struct nve_fake_verdict {
+	bool pass;
+	uint32_t tsi;            /* who sent it, or NVE_SLOT_NONE */
+	struct nve_dp_dest dest; /* of a unicast frame that passes */
+	uint32_t copies;         /* of another frame: VTEPs and VAPs that get one */
+};
+
+/* What would happen to a frame from an access port; the same from a VTEP, with a VNI. */
+struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
+					   const struct nve_fake_frame *frame);
+struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct nve_ip *vtep,
+					   uint32_t vni, const uint8_t dst[NVE_MAC_LEN]);

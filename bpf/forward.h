@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Where a frame goes: one lookup of (VN, destination MAC).  Written for both directions; the two
+ * entry functions at the end are all that XDP and TC call.
+ */
+#pragma once
+
+#include "access.h"
+#include "outer.h"
+
+/* A TSI can be reached if it is Activated, the address counts, and it is of this VN. */
+static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest *dest)
+{
+	__u32 slot = dest->slot;
+	struct nve_tsi_row *row = bpf_map_lookup_elem(&nve_tsi, &slot);
+	__u64 live;
+
+	if (!row)
+		return NVE_DROP_INTERNAL;
+	f->to_tsi = slot;
+	live = nve_live(row);
+	if (live < NVE_TSI_LIVE || !nve_counts(dest->when, dest->gen, live) ||
+	    row->vn_id != f->vn_id)
+		return NVE_DROP_DST_INACTIVE;
+	f->to = row;
+	f->at = nve_where(row);
+	return NVE_FORWARD;
+}
+
+static __always_inline int nve_to_vtep(struct nve_frame *f, __u32 slot)
+{
+	struct nve_vtep *vtep = bpf_map_lookup_elem(&nve_vtep, &slot);
+
+	if (!vtep)
+		return NVE_DROP_INTERNAL;
+	f->vtep = vtep;
+	return NVE_FORWARD;
+}
+
+/* Frames that no bridge forwards (IEEE 802.1Q table 8-1); all other groups are flooded. */
+static __always_inline int nve_to_group(const __u8 *dst)
+{
+	if (*(const nve_u32 *)dst == bpf_htonl(0x0180c200) && !dst[4] && dst[5] < 0x10)
+		return NVE_DROP_LINK_LOCAL;
+	return NVE_FORWARD;
+}
+
+/* No row: flooded.  'second' is a TSI that took the address over, from the moment it is in use (D7,
+ * D12). */
+static __always_inline int nve_find(struct nve_frame *f, const __u8 *dst)
+{
+	struct nve_fdb_key key = { .vn_id = f->vn_id };
+	struct nve_fdb *row;
+
+	f->to = NULL;
+	f->vtep = NULL;
+	if (dst[0] & 1)
+		return nve_to_group(dst);
+	nve_mac_copy(key.mac, dst);
+	row = bpf_map_lookup_elem(&nve_fdb, &key);
+	if (!row) {
+		return NVE_FORWARD;
+	}
+	if (row->second.kind == NVE_DEST_TSI && !nve_to_tsi(f, &row->second))
+		return NVE_FORWARD;
+	if (row->first.kind == NVE_DEST_VTEP)
+		return nve_to_vtep(f, row->first.slot);
+	if (row->first.kind == NVE_DEST_TSI)
+		return nve_to_tsi(f, &row->first);
+	return row->second.kind == NVE_DEST_TSI ? NVE_DROP_DST_INACTIVE : NVE_DROP_INTERNAL;
+}
+
+/* A frame from a hypervisor, to the point where it is known where it goes. */
+static __always_inline int nve_access(struct nve_frame *f)
+{
+	const struct nve_eth *eth = f->data;
+	int why;
+
+	why = nve_parse_access(f) ?: nve_classify(f) ?: nve_filter(f);
+	if (why)
+		return why;
+	nve_touch(f->from);
+	why = nve_find(f, eth->dst);
+	if (why)
+		return why;
+	if (f->to)
+		return f->at.ifindex == f->who.ifindex && f->at.vid == f->who.vid
+			       ? NVE_DROP_SAME_PORT
+			       : NVE_FORWARD;
+	nve_entropy(f);
+	return NVE_FORWARD;
+}
+
+/* A frame from the underlay, to the same point. */
+static __always_inline int nve_underlay(struct nve_frame *f)
+{
+	const struct nve_eth *eth;
+	int why;
+
+	why = nve_parse_outer(f);
+	if (why)
+		return why;
+	eth = f->data + NVE_OUTER4_LEN;
+	if (f->len < sizeof(*eth) || (void *)(eth + 1) > f->end)
+		return NVE_DROP_SHORT;
+	f->proto = eth->proto;
+	f->l3 = (void *)(eth + 1);
+	why = nve_peer_find(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
+	if (why || !f->vtep)
+		return why;
+	/* The TSI moved on (D7): to its new NVE, but never back to where the frame came from. */
+	if (*(nve_u32 *)(f->vtep->ip + 12) == f->outer_src)
+		return NVE_DROP_DST_INACTIVE;
+	return f->ttl <= 1 ? NVE_DROP_TTL : NVE_FORWARD;
+}

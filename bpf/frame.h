@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What is known of a frame on its way through, and how its fate is counted.  The same for XDP and
+ * TC.  Steps return enum nve_drop: NVE_FORWARD to go on, a reason to drop it, or NVE_TO_HOST.
+ */
+#pragma once
+
+#include "maps.h"
+
+/* Not a drop: XDP leaves the frame to TC, TC to the host's stack.  Beyond every drop reason. */
+#define NVE_TO_HOST NVE_DROP_COUNT
+#define NVE_NO_TSI  0xffffffffu
+
+/* Where a TSI is: read at once, as the agent stores it when the TSI moves. */
+union nve_where {
+	__u64 word;
+	struct {
+		__u32 ifindex;
+		__u16 vid;
+		__u16 port;
+	};
+};
+_Static_assert(__builtin_offsetof(struct nve_tsi_row, ifindex) % 8 == 0, "one aligned word");
+_Static_assert(__builtin_offsetof(struct nve_tsi_row, vid) ==
+		       __builtin_offsetof(struct nve_tsi_row, ifindex) + 4,
+	       "one word");
+
+/* Whose frame it is: all that the source filter needs. */
+struct nve_who {
+	struct nve_src *src; /* its MAC's row; NULL when the TSI is known by IP alone */
+	__u64 live;
+	__u32 tsi;     /* slot, or NVE_NO_TSI */
+	__u32 ifindex; /* where it came in */
+	__u32 vid;
+	__u8 mac[NVE_ETH_ALEN]; /* source MAC */
+};
+
+struct nve_frame {
+	void *data; /* these three are dead once the frame was moved */
+	void *end;
+	void *l3;
+	__u32 len;     /* of the tenant's frame, without tag and tunnel */
+	__u32 trailer; /* bytes behind the outer packet, to be cut off */
+	__u32 segs;    /* frames it will be on a wire (GSO) */
+	__u32 vn_id;
+	__u32 vni;
+	__u32 outer_src; /* __be32: of the VTEP it came from */
+	__u16 tci;
+	__be16 proto;     /* EtherType of the tenant's frame */
+	__u16 sport;      /* __be16: entropy in the outer source port */
+	__u8 ttl;         /* of the outer header it came with */
+	bool tag_in_meta; /* TC: the kernel took the tag out of the frame */
+	bool gso;         /* TC: to be segmented later */
+	__u32 to_tsi;     /* slot */
+	struct nve_tsi_row *from;
+	struct nve_tsi_row *to; /* where it goes: to a TSI, */
+	struct nve_vtep *vtep;  /* or to a VTEP; both NULL: it is flooded */
+	union nve_where at;     /* of 'to' */
+	struct nve_who who;
+};
+
+/* Counts a lost frame, in all and for the TSI where one is known. */
+static __always_inline void nve_count_drop(__u32 why, __u32 tsi)
+{
+	struct nve_tsi_drop_key key = { .tsi = tsi, .reason = why };
+	__u64 one = 1;
+	__u64 *n = bpf_map_lookup_elem(&nve_drops, &why);
+
+	if (n)
+		(*n)++; /* a slot of this CPU: no atomic needed */
+	if (tsi == NVE_NO_TSI)
+		return;
+	n = bpf_map_lookup_elem(&nve_tsi_drops, &key);
+	if (n)
+		(*n)++;
+	else
+		bpf_map_update_elem(&nve_tsi_drops, &key, &one, BPF_NOEXIST);
+}
+
+/* The one exit of lost frames: a frame for a TSI that is not in use is that TSI's loss. */
+static __noinline int nve_drop(__u32 why, __u32 from, __u32 to)
+{
+	nve_count_drop(why, why == NVE_DROP_DST_INACTIVE ? to : from);
+	return 0;
+}
+
+static __always_inline void nve_count_in(const struct nve_frame *f)
+{
+	__u32 key = f->who.tsi;
+	struct nve_tsi_stats *s;
+
+	s = bpf_map_lookup_elem(&nve_tsi_stats, &key);
+	if (!s)
+		return;
+	s->in_frames += f->segs;
+	s->in_bytes += f->len;
+}
+
+static __always_inline void nve_count_out(const struct nve_frame *f)
+{
+	__u32 key = f->to_tsi;
+	struct nve_tsi_stats *s;
+
+	s = bpf_map_lookup_elem(&nve_tsi_stats, &key);
+	if (!s)
+		return;
+	s->out_frames += f->segs;
+	s->out_bytes += f->len;
+}
+
+/* Data frames keep a TSI alive (S73); seldom written, so that CPUs do not fight for the line. */
+static __always_inline void nve_touch(struct nve_tsi_row *row)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (now - row->seen >= NVE_SEEN_STEP_NS)
+		row->seen = now;
+}
+
+/* Whether a row counts while its TSI's record is 'live' (enum nve_when). */
+static __always_inline bool nve_counts(__u8 when, __u16 gen, __u64 live)
+{
+	__s16 age = (__u16)live - gen;
+
+	if (when == NVE_WHEN_ALWAYS)
+		return true;
+	if (when == NVE_WHEN_FROM)
+		return age >= 0;
+	return when == NVE_WHEN_UNTIL && age < 0;
+}
+
+static __always_inline __u64 nve_live(const struct nve_tsi_row *row)
+{
+	return *(const volatile __u64 *)&row->live;
+}
+
+static __always_inline union nve_where nve_where(const struct nve_tsi_row *row)
+{
+	return (union nve_where){ .word = *(const volatile __u64 *)(const void *)&row->ifindex };
+}

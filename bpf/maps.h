@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * All maps, and the constants of one load.  The sizes here are those of a test: the agent sets its
+ * own between open and load.  Unless said otherwise, agent/dp/ebpf*.c writes and the programs read.
+ *
+ * Rows change under frames that are using them:
+ * - Hash rows are replaced whole, but a row that was removed may be given to another key at once,
+ *   while a frame still reads it.  So what a row of src, src_ip, fdb or flood leads to is checked
+ *   against the frame: the TSI's port, tag and VN, the VAP's VN.
+ * - 'live' of a TSI is one store, and so is the word of its ifindex, vid and port: it moves under
+ *   its frames.  The other fields of a TSI's or VAP's row change only while nothing that counts
+ *   leads there.
+ * - A VTEP's row is replaced by one map update, which is no single store: for some nanoseconds a
+ *   frame can meet half a row.  The outer addresses of a slot are therefore constant: a slot gets
+ *   another VTEP only after its rows in fdb, flood and peer are gone.  What changes in place is the
+ *   next hop; a frame between two next hops is lost like one sent to the old next hop.
+ */
+#pragma once
+
+#include "wire.h"
+
+const volatile __be32 nve_local_vtep;
+const volatile __be16 nve_vxlan_port = bpf_htons(4789);
+const volatile __u32 nve_n_ports = 1; /* rows of nve_vap, divided by NVE_VID_COUNT */
+
+/* ifindex -> port.  Read when a frame was not classified. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct nve_port);
+} nve_port SEC(".maps");
+
+/* port slot * NVE_VID_COUNT + vid -> VAP.  Mapped by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NVE_VID_COUNT);
+	__type(key, __u32);
+	__type(value, struct nve_vap_row);
+} nve_vap SEC(".maps");
+
+/* TSI slot -> TSI.  Mapped by the agent; the programs write 'seen'. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct nve_tsi_row);
+} nve_tsi SEC(".maps");
+
+/* ifindex, vid, source MAC -> TSI and its first addresses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_src_key);
+	__type(value, struct nve_src);
+} nve_src SEC(".maps");
+
+/* Further source IPs, and TSIs known by IP alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_src_ip_key);
+	__type(value, struct nve_src_ip);
+} nve_src_ip SEC(".maps");
+
+/* VN, destination MAC -> TSI or VTEP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_fdb_key);
+	__type(value, struct nve_fdb);
+} nve_fdb SEC(".maps");
+
+/* VTEP slot -> outer header. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct nve_vtep);
+} nve_vtep SEC(".maps");
+
+/* VNI, outer source -> VN. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_peer_key);
+	__type(value, struct nve_peer);
+} nve_peer SEC(".maps");
+
+/* VN -> members for BUM. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct nve_flood);
+} nve_flood SEC(".maps");
+
+/* enum nve_drop -> frames.  Written by the programs, as are the next two. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NVE_DROP_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} nve_drops SEC(".maps");
+
+/* TSI, reason -> frames.  Rows come into being with the first such frame. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct nve_tsi_drop_key);
+	__type(value, __u64);
+} nve_tsi_drops SEC(".maps");
+
+/* TSI slot -> frames and bytes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct nve_tsi_stats);
+} nve_tsi_stats SEC(".maps");

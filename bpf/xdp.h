@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Carrying out, in XDP: the tag is in the frame, and room is made by moving its start once.  What
+ * XDP cannot do (replication, ports that take no redirected frames) it leaves untouched to the TC
+ * program that every port has as well: NVE_TO_HOST.
+ */
+#pragma once
+
+#include "forward.h"
+
+/* A tenant's two MAC addresses, on their way from one end of the room to the other. */
+struct nve_macs {
+	__u64 a;
+	__u32 b;
+};
+
+static __always_inline struct nve_macs nve_macs_take(const void *at)
+{
+	return (struct nve_macs){ *(const nve_u64 *)at, *(const nve_u32 *)(at + 8) };
+}
+
+static __always_inline void nve_macs_put(void *at, struct nve_macs macs)
+{
+	*(nve_u64 *)at = macs.a;
+	*(nve_u32 *)(at + 8) = macs.b;
+}
+
+static __always_inline struct nve_frame nve_xdp_frame(struct xdp_md *ctx)
+{
+	return (struct nve_frame){
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+		.len = ctx->data_end - ctx->data,
+		.segs = 1,
+		.who = { .tsi = NVE_NO_TSI, .ifindex = ctx->ingress_ifindex },
+		.to_tsi = NVE_NO_TSI,
+	};
+}
+
+/* Tag out, tunnel in: the tenant's EtherType stays where it is, all before it is new. */
+static __always_inline int nve_xdp_encap(struct xdp_md *ctx, struct nve_frame *f)
+{
+	struct nve_vtep *vtep = f->vtep;
+	struct nve_macs macs;
+	void *data;
+	int why;
+
+	if (!(vtep->flags & NVE_VTEP_XDP))
+		return NVE_TO_HOST;
+	why = nve_check_vtep(vtep, f->len + NVE_OUTER4_IP_LEN);
+	if (why)
+		return why;
+	macs = nve_macs_take(f->data);
+	if (bpf_xdp_adjust_head(ctx, NVE_VLAN_HLEN - NVE_OUTER4_LEN))
+		return NVE_DROP_NO_ROOM;
+	/* The frame moved: older pointers into it are dead. */
+	data = (void *)(long)ctx->data;
+	if (data + NVE_OUTER4_LEN + sizeof(struct nve_eth) > (void *)(long)ctx->data_end)
+		return NVE_DROP_INTERNAL;
+	nve_outer_write(data, vtep, f->len, f->vni, f->sport, 0);
+	nve_macs_put(data + NVE_OUTER4_LEN, macs);
+	return NVE_FORWARD;
+}
+
+/* Cuts off what is behind the outer packet.  Is rarely there, and may not fail. */
+static __always_inline long nve_xdp_cut(struct xdp_md *ctx, const struct nve_frame *f)
+{
+	return f->trailer ? bpf_xdp_adjust_tail(ctx, -(int)f->trailer) : 0;
+}
+
+/* Tunnel out, tag in. */
+static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f)
+{
+	struct nve_macs macs;
+	struct nve_vlan *tag;
+	void *data;
+
+	if (!(f->to->port_flags & NVE_PORT_XDP))
+		return NVE_TO_HOST;
+	macs = nve_macs_take(f->data + NVE_OUTER4_LEN);
+	if (nve_xdp_cut(ctx, f) || bpf_xdp_adjust_head(ctx, NVE_OUTER4_LEN - NVE_VLAN_HLEN))
+		return NVE_DROP_NO_ROOM;
+	data = (void *)(long)ctx->data;
+	if (data + sizeof(struct nve_eth) + sizeof(*tag) > (void *)(long)ctx->data_end)
+		return NVE_DROP_INTERNAL;
+	nve_macs_put(data, macs);
+	tag = data + 2 * NVE_ETH_ALEN;
+	*(__be16 *)tag = NVE_P_8021Q;
+	*((__be16 *)tag + 1) = bpf_htons(f->at.vid);
+	return NVE_FORWARD;
+}
+
+/* From one local TSI to another: another VID, the same priority. */
+static __always_inline int nve_xdp_retag(struct nve_frame *f)
+{
+	struct nve_vlan *tag = f->data + sizeof(struct nve_eth);
+
+	if (!(f->to->port_flags & NVE_PORT_XDP))
+		return NVE_TO_HOST;
+	if ((void *)(tag + 1) > f->end)
+		return NVE_DROP_INTERNAL;
+	tag->tci = bpf_htons((f->tci & ~NVE_VID_MASK) | f->at.vid);
+	return NVE_FORWARD;
+}
+
+/* On to the NVE that a TSI moved to: same frame, other outer header, one hop less. */
+static __always_inline int nve_xdp_relay(struct xdp_md *ctx, struct nve_frame *f)
+{
+	int why;
+
+	if (!(f->vtep->flags & NVE_VTEP_XDP))
+		return NVE_TO_HOST;
+	why = nve_check_vtep(f->vtep, f->len + NVE_OUTER4_IP_LEN);
+	if (why)
+		return why;
+	if (f->data + NVE_OUTER4_LEN > f->end)
+		return NVE_DROP_INTERNAL;
+	nve_outer_write(f->data, f->vtep, f->len, f->vni, f->sport, f->ttl - 1);
+	return nve_xdp_cut(ctx, f) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+static __always_inline int nve_xdp_access(struct xdp_md *ctx, struct nve_frame *f)
+{
+	int why = f->vtep ? nve_xdp_encap(ctx, f) : f->to ? nve_xdp_retag(f) : NVE_TO_HOST;
+
+	if (why)
+		return why;
+	nve_count_in(f);
+	if (f->to)
+		nve_count_out(f);
+	return NVE_FORWARD;
+}
+
+static __always_inline int nve_xdp_underlay(struct xdp_md *ctx, struct nve_frame *f)
+{
+	int why;
+
+	if (f->vtep)
+		return nve_xdp_relay(ctx, f);
+	if (!f->to)
+		return NVE_TO_HOST;
+	why = nve_xdp_decap(ctx, f);
+	if (!why)
+		nve_count_out(f);
+	return why;
+}
+
+static __always_inline int nve_xdp_end(const struct nve_frame *f, int why)
+{
+	if (why == NVE_TO_HOST)
+		return XDP_PASS;
+	if (why) {
+		nve_drop(why, f->who.tsi, f->to_tsi);
+		return XDP_DROP;
+	}
+	if (f->vtep)
+		return bpf_redirect(f->vtep->ifindex, 0);
+	return f->to ? bpf_redirect(f->at.ifindex, 0) : XDP_ABORTED;
+}

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The eBPF datapath against the model in memory: both are told the same random things, and must
+ * make the same of every frame there can be in a small world.  And while sets change, frames that
+ * pass before and after must pass, those that pass neither before nor after must not (S69).
+ */
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dp/ebpf.h"
+#include "lib/dp_probe.h"
+
+enum { MACS = 3, IPS = 4, SLOTS = 5, TAGS = 2, ROUNDS = 400 };
+
+static const char *const macs[MACS] = { "02:00:00:00:00:01", "02:00:00:00:00:02",
+					"02:00:00:00:00:03" };
+static const char *const ips[IPS] = { "10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2" };
+static const uint16_t tags[TAGS] = { TAG_10, TAG_20 };
+
+static struct dpw model, ebpf;
+static unsigned int seed;
+
+static uint32_t pick(uint32_t n)
+{
+	return rand_r(&seed) % n;
+}
+
+/* --- random things to say
+ * --------------------------------------------------------------------------- */
+
+/* Which TSI has an address at a place: no two may (the core sees to it). */
+struct claims {
+	bool mac[2][TAGS][MACS], ip[2][TAGS][IPS];
+};
+
+struct spec {
+	bool set, activated;
+	uint16_t port, tag; /* index of the tag */
+	uint16_t n;
+	struct nve_tsi_addr addrs[8];
+};
+
+static struct spec specs[SLOTS];
+
+static void claims_of_others(uint32_t slot, struct claims *c)
+{
+	memset(c, 0, sizeof(*c));
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		const struct spec *s = &specs[i];
+
+		for (uint16_t j = 0; i != slot && s->set && j < s->n; j++) {
+			const struct nve_addr *a = &s->addrs[j].addr;
+
+			for (int m = 0; m < MACS; m++) {
+				struct nve_tsi_addr x = dpw_tsi_addr(macs[m]);
+
+				c->mac[s->port][s->tag][m] |=
+					(a->flags & NVE_ADDR_MAC) && !memcmp(a->mac, x.addr.mac, 6);
+			}
+			for (int k = 0; k < IPS; k++) {
+				struct nve_tsi_addr x = dpw_tsi_addr(ips[k]);
+
+				c->ip[s->port][s->tag][k] |=
+					(a->flags & ~NVE_ADDR_MAC) && !memcmp(a->ip, x.addr.ip, 16);
+			}
+		}
+	}
+}
+
+static bool has(const struct spec *s, const struct nve_addr *addr)
+{
+	for (uint16_t i = 0; i < s->n; i++)
+		if (!memcmp(&s->addrs[i].addr, addr, sizeof(*addr)))
+			return true;
+	return false;
+}
+
+static void add_random(struct spec *s, const struct claims *c)
+{
+	uint32_t mac = pick(MACS), ip = pick(IPS), kind = pick(4);
+	struct nve_tsi_addr a = { 0 }, m = dpw_tsi_addr(macs[mac]), i = dpw_tsi_addr(ips[ip]);
+
+	if (c->mac[s->port][s->tag][mac] || c->ip[s->port][s->tag][ip])
+		return;
+	if (kind)
+		a = m;
+	if (kind != 1) {
+		a.addr.flags |= i.addr.flags;
+		memcpy(a.addr.ip, i.addr.ip, 16);
+	}
+	a.active = pick(4) != 0;
+	if (!has(s, &a.addr))
+		s->addrs[s->n++] = a;
+}
+
+static void say_tsi(struct dpw *w, uint32_t slot)
+{
+	const struct spec *s = &specs[slot];
+	const struct nve_dp_tsi tsi = {
+		.slot = slot,
+		.key = { .id = { { slot + 1 } }, .vn_id = VN_7, .port = s->port },
+		.tag = tags[s->tag],
+		.activated = s->activated,
+		.n_addrs = s->n,
+		.addrs = s->addrs,
+	};
+
+	if (s->set)
+		assert_int_equal(w->ops->tsi_set(w->dp, &tsi), 0);
+	else
+		assert_int_equal(w->ops->tsi_del(w->dp, slot), 0);
+}
+
+static void random_tsi(void)
+{
+	uint32_t slot = pick(SLOTS), n = pick(6);
+	struct spec *s = &specs[slot];
+	struct claims c;
+	bool stay = s->set && pick(3);
+
+	claims_of_others(slot, &c);
+	s->set = pick(8) != 0;
+	s->activated = pick(5) != 0;
+	if (!stay) {
+		s->port = pick(2);
+		s->tag = pick(TAGS);
+	}
+	s->n = 0;
+	for (uint32_t i = 0; i < n; i++)
+		add_random(s, &c);
+	say_tsi(&model, slot);
+	say_tsi(&ebpf, slot);
+}
+
+static struct nve_dp_dest random_dest(void)
+{
+	uint32_t slot = pick(SLOTS);
+
+	if (pick(4) == 0)
+		return VTEP(pick(2));
+	return specs[slot].set ? TSI(slot) : NONE;
+}
+
+static void random_fdb(void)
+{
+	const char *mac = macs[pick(MACS)];
+	struct nve_dp_dest first = random_dest(), second = random_dest();
+	uint8_t m[NVE_MAC_LEN];
+
+	if (second.kind == NVE_DP_DEST_VTEP)
+		second = NONE;
+	dpw_mac(m, mac);
+	if (pick(6) == 0) {
+		assert_int_equal(model.ops->fdb_del(model.dp, VN_7, m), 0);
+		assert_int_equal(ebpf.ops->fdb_del(ebpf.dp, VN_7, m), 0);
+		return;
+	}
+	if (first.kind == NVE_DP_DEST_NONE && second.kind == NVE_DP_DEST_NONE)
+		return;
+	dpw_fdb(&model, mac, first, second);
+	dpw_fdb(&ebpf, mac, first, second);
+}
+
+static void print_row(void *arg, const char *key, const char *value)
+{
+	printf("%s %s %s\n", (const char *)arg, key, value);
+}
+
+/* What there is, for whoever looks into a failure. */
+static void print_tables(void)
+{
+	for (const char *const *t = ADDRS("vap", "tsi", "src", "src_ip", "fdb"); *t; t++)
+		ebpf.ops->dump(ebpf.dp, *t, print_row, (void *)*t);
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		const struct spec *s = &specs[i];
+
+		if (!s->set)
+			continue;
+		printf("told: tsi %u port %u tag %u activated %d\n", i, s->port, tags[s->tag],
+		       s->activated);
+		for (uint16_t j = 0; j < s->n; j++)
+			printf("\tflags %d mac ..%02x ip %d..%d active %d\n",
+			       s->addrs[j].addr.flags, s->addrs[j].addr.mac[5],
+			       s->addrs[j].addr.ip[0],
+			       s->addrs[j].addr.ip[3] | s->addrs[j].addr.ip[15],
+			       s->addrs[j].active);
+	}
+}
+
+/* --- every frame there can be
+ * -------------------------------------------------------------------------- */
+
+static void same(const struct nve_fake_verdict *a, const struct nve_fake_verdict *b,
+		 const char *what)
+{
+	if (a->pass != b->pass)
+		print_tables();
+	if (a->pass != b->pass)
+		fail_msg("seed %u: %s: model %d, ebpf %d", seed, what, a->pass, b->pass);
+	if (!a->pass)
+		return;
+	assert_int_equal(a->dest.kind, b->dest.kind);
+	assert_int_equal(a->dest.slot, b->dest.slot);
+	assert_int_equal(a->copies, b->copies);
+}
+
+static void compare_from_port(uint16_t port, uint16_t tag)
+{
+	for (int m = 0; m < MACS; m++)
+		for (int i = 0; i <= IPS; i++)
+			for (int d = 0; d < MACS; d++) {
+				struct nve_fake_frame f = {
+					.port = port,
+					.tag = tag,
+					.ip = dpw_addr(i < IPS ? ips[i] : ""),
+				};
+				struct nve_fake_verdict a, b;
+				char what[96];
+
+				dpw_mac(f.src, macs[m]);
+				dpw_mac(f.dst, macs[d]);
+				snprintf(what, sizeof(what), "port %u tag %u %s %s to %s", port,
+					 tag, macs[m], i < IPS ? ips[i] : "no IP", macs[d]);
+				a = dpw_from_port(&model, &f);
+				b = dpw_from_port(&ebpf, &f);
+				same(&a, &b, what);
+			}
+}
+
+static void compare(void)
+{
+	for (uint16_t port = A0; port <= A1; port++)
+		for (int t = 0; t < TAGS; t++)
+			compare_from_port(port, tags[t]);
+	for (int d = 0; d < MACS; d++) {
+		struct nve_fake_verdict a = dpw_from_vtep(&model, "192.0.2.2", VNI_7, macs[d]);
+		struct nve_fake_verdict b = dpw_from_vtep(&ebpf, "192.0.2.2", VNI_7, macs[d]);
+
+		same(&a, &b, macs[d]);
+	}
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(specs, 0, sizeof(specs));
+	dpw_open(&model, &dpw_backends[0]);
+	dpw_open(&ebpf, &dpw_backends[1]);
+	for (int i = 0; i < 2; i++) {
+		struct dpw *w = i ? &ebpf : &model;
+
+		for (uint16_t port = A0; port <= A1; port++)
+			for (int t = 0; t < TAGS; t++)
+				dpw_vap(w, port, tags[t], 1);
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	dpw_close(&model);
+	dpw_close(&ebpf);
+	return 0;
+}
+
+static void the_programs_make_of_each_frame_what_the_model_does(void **state)
+{
+	(void)state;
+	seed = 1;
+	for (int round = 0; round < ROUNDS; round++) {
+		for (uint32_t n = 1 + pick(4); n; n--)
+			pick(3) ? random_tsi() : random_fdb();
+		dpw_apply(&model);
+		dpw_apply(&ebpf);
+		compare();
+	}
+}
+
+static void what_a_restart_finds_is_what_was_there_whatever_came_before(void **state)
+{
+	(void)state;
+	seed = 2;
+	for (int round = 0; round < 40; round++) {
+		for (uint32_t n = 1 + pick(6); n; n--)
+			random_tsi();
+		dpw_apply(&model);
+		dpw_apply(&ebpf);
+		ebpf.ops->resync_begin(ebpf.dp);
+		dpw_set_vns(&ebpf);
+		for (uint16_t port = A0; port <= A1; port++)
+			for (int t = 0; t < TAGS; t++)
+				dpw_vap(&ebpf, port, tags[t], 1);
+		for (uint32_t slot = 0; slot < SLOTS; slot++)
+			say_tsi(&ebpf, slot);
+		ebpf.dp->written = 0;
+		assert_int_equal(ebpf.ops->resync_end(ebpf.dp), 0);
+		assert_int_equal(ebpf.dp->written, 0);
+		compare();
+	}
+}
+
+/* --- frames meanwhile
+ * ------------------------------------------------------------------------------------ */
+
+/* Two sets of TSI 1, and frames with their fate under both. */
+struct change {
+	const char *name;
+	uint16_t port[2], tag[2];
+	const char *const *sets[2];
+};
+
+struct stream {
+	struct frame frame;
+	uint32_t ifindex;
+	int want; /* what the program returns, throughout */
+};
+
+enum { STREAMS_MAX = 128, CHANGES = 1500, FRAMES = 20000, CHANGES_MAX = 2000000 };
+static uint64_t n_frames, n_wrong;
+static struct stream streams[STREAMS_MAX];
+static size_t n_streams;
+static bool stop;
+
+static void *pump(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		for (size_t i = 0; i < n_streams; i++) {
+			struct stream *s = &streams[i];
+			int r = dp_probe_run(&ebpf, NVE_DP_ACCESS, NVE_DP_TC, s->ifindex, &s->frame,
+					     NULL);
+
+			__atomic_fetch_add(&n_frames, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_add(&n_wrong, r != s->want, __ATOMIC_RELAXED);
+		}
+	return NULL;
+}
+
+static uint64_t read_count(const uint64_t *n)
+{
+	return __atomic_load_n(n, __ATOMIC_RELAXED);
+}
+
+static void say_change(const struct change *c, int i)
+{
+	dpw_tsi(&ebpf, 1, c->port[i], c->tag[i], true, c->sets[i]);
+	dpw_apply(&ebpf);
+}
+
+static int run(const struct nve_fake_frame *f, struct stream *s)
+{
+	s->frame = dp_probe_frame(f);
+	s->ifindex = if_nametoindex(f->port == A0 ? "a0" : "a1");
+	return dp_probe_run(&ebpf, NVE_DP_ACCESS, NVE_DP_TC, s->ifindex, &s->frame, NULL);
+}
+
+/* All frames whose fate is the same under both sets. */
+static void find_streams(const struct change *c)
+{
+	struct nve_fake_frame all[STREAMS_MAX];
+	int first[STREAMS_MAX];
+	size_t n = 0;
+
+	for (int p = 0; p < 4; p++)
+		for (int m = 0; m < MACS; m++)
+			for (int i = 0; i <= IPS; i++) {
+				all[n] = (struct nve_fake_frame){
+					.port = p & 1,
+					.tag = tags[p >> 1],
+					.ip = dpw_addr(i < IPS ? ips[i] : ""),
+				};
+				dpw_mac(all[n].src, macs[m]);
+				dpw_mac(all[n].dst, "02:00:00:00:00:99");
+				n++;
+			}
+	say_change(c, 0);
+	for (size_t i = 0; i < n; i++)
+		first[i] = run(&all[i], &streams[0]);
+	say_change(c, 1);
+	n_streams = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct stream *s = &streams[n_streams];
+
+		*s = (struct stream){ .want = first[i] };
+		n_streams += run(&all[i], s) == first[i];
+	}
+}
+
+/* Until there were enough changes and frames, or, if looked for, a wrong one; returns those. */
+static uint64_t pump_while_changing(const struct change *c,
+				    void (*change)(const struct change *, int), bool look)
+{
+	pthread_t thread;
+	int n = 0;
+
+	find_streams(c);
+	stop = false;
+	n_frames = n_wrong = 0;
+	assert_int_equal(pthread_create(&thread, NULL, pump, NULL), 0);
+	while (n < CHANGES || (read_count(&n_frames) < FRAMES && n < CHANGES_MAX)) {
+		change(c, n++ & 1);
+		if (look && read_count(&n_wrong))
+			break;
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	return n_wrong;
+}
+
+#define M1 "02:00:00:00:00:01"
+#define M2 "02:00:00:00:00:02"
+
+static void no_frame_meets_a_set_that_is_neither_old_nor_new(void **state)
+{
+	const struct change changes[] = {
+		{ "another inline IP",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1 " 10.0.0.1", M1 " fd00::1"), ADDRS(M1 " 10.0.0.2", M1 " fd00::1") } },
+		{ "inside and outside swap",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2"),
+		    ADDRS(M1 " 10.0.0.2", M1 " 10.0.0.1") } },
+		{ "a MAC comes first",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2"),
+		    ADDRS(M2 " fd00::1", M1 " 10.0.0.1", M1 " 10.0.0.2") } },
+		{ "filter on and off",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1, M2 " 10.0.0.1"), ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2", M2) } },
+		{ "an IP for all MACs",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1 " 10.0.0.1", M2 " fd00::1"),
+		    ADDRS(M1 " 10.0.0.1", M2 " fd00::1", "fd00::2") } },
+		{ "MACs give way to IPs alone",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1 " 10.0.0.1", M2 " fd00::1"), ADDRS("10.0.0.1", "fd00::2") } },
+		{ "an IP is bound and set free",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2", M2 " fd00::1"),
+		    ADDRS(M1 " 10.0.0.1", M2 " fd00::1", "10.0.0.2") } },
+		{ "addresses of their own",
+		  { A0, A0 },
+		  { TAG_10, TAG_10 },
+		  { ADDRS(M1 " 10.0.0.1", "-" M1 " 10.0.0.2", "-" M2),
+		    ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2", M2) } },
+	};
+
+	(void)state;
+	dpw_fdb(&ebpf, "02:00:00:00:00:99", VTEP(0), NONE);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		uint64_t wrong = pump_while_changing(&changes[i], say_change, false);
+
+		if (wrong)
+			fail_msg("%s: %lu frames", changes[i].name, wrong);
+	}
+}
+
+static void say_off_and_on(const struct change *c, int i)
+{
+	dpw_tsi(&ebpf, 1, c->port[0], c->tag[0], i, c->sets[0]);
+	dpw_apply(&ebpf);
+}
+
+static void the_pump_sees_a_set_that_is_missing_for_a_moment(void **state)
+{
+	const struct change c = {
+		"off and on", { A0, A0 }, { TAG_10, TAG_10 }, { ADDRS(M1), ADDRS(M1) }
+	};
+
+	(void)state;
+	dpw_fdb(&ebpf, "02:00:00:00:00:99", VTEP(0), NONE);
+	assert_true(pump_while_changing(&c, say_off_and_on, true) > 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(the_programs_make_of_each_frame_what_the_model_does),
+		T(what_a_restart_finds_is_what_was_there_whatever_came_before),
+		T(no_frame_meets_a_set_that_is_neither_old_nor_new),
+		T(the_pump_sees_a_set_that_is_missing_for_a_moment),
+	};
+
+	if (geteuid() != 0) {
+		puts("skipped: needs root");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the programs of the eBPF datapath make of a frame, by bpf_prog_test_run. */
+#pragma once
+
+#include "lib/dp_world.h"
+#include "lib/frame.h"
+
+struct nve_fake_verdict dp_probe_port(struct dpw *w, const struct nve_fake_frame *frame);
+struct nve_fake_verdict dp_probe_vtep(struct dpw *w, const char *vtep, uint32_t vni,
+				      const char *dst);
+/* Runs the program of that role and mode alone; its return value.  'out' may be NULL. */
+int dp_probe_run(struct dpw *w, uint8_t role, uint8_t mode, uint32_t ifindex,
+		 const struct frame *in, struct frame *out);
+struct frame dp_probe_frame(const struct nve_fake_frame *f);
