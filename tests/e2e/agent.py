@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -130,7 +131,12 @@ class Agent:
         return out
 
     def sql(self, query):
-        return sh(["sqlite3", "-readonly", f"{self.dir}/nved.db", query]).split("\n")[:-1]
+        """Rows of a query on a copy of the store: the agent has locked the original."""
+        copy = f"{self.dir}/copy"
+        os.makedirs(copy, exist_ok=True)
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{self.dir}/nved.db{suffix}", f"{copy}/nved.db{suffix}")
+        return sh(["sqlite3", f"{copy}/nved.db", query]).split("\n")[:-1]
 
     def stored(self):
         """Rows of VNs, TSIs and bound tags in the store; a tag in quarantine is not counted."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A test program: functions marked @test, each named by the sentence it proves, over one lab.
 
-    def build(lab, mode): ...           builds the topology, returns what the tests get
+    def build(lab): ...                 builds the topology, returns what the tests get
     if __name__ == "__main__":
         main(build, modes=("tc", "xdp"))
 
@@ -92,10 +92,10 @@ def _run(build, mode, chosen):
     """Inside: all tests of one mode."""
     from lab import Lab
     netlab.enter()
-    lab, worlds, suffix = Lab(), [], f" [{mode}]" if mode else ""
+    lab, worlds, suffix = Lab(mode or "tc"), [], f" [{mode}]" if mode else ""
     tests = [t for t in TESTS if not chosen or any(c in t.__name__ for c in chosen)]
     if not _guarded("the topology comes up" + suffix, lab.agents,
-                    lambda: worlds.append(build(lab, mode) if mode else build(lab))):
+                    lambda: worlds.append(build(lab))):
         print(f"0 passed, {1 + len(tests)} failed")
         return 1
     tests = [(t.__name__.replace("_", " "), t, worlds) for t in tests]

@@ -271,12 +271,19 @@ class Switch:
         self._write("tag_ports", slot, ifindex, vid)
 
 
+def plain_frames(ns, ifname):
+    """Makes an end of a veth send and take frames as XDP at the other end needs them: whole, with
+    the tag and the checksum inside, and with NAPI for those that are redirected to it.  Without
+    it, large segments with checksums to be filled in cross the veth, which only TC can handle."""
+    ns.run(f"ethtool -K {ifname} gro on tx off txvlan off")
+
+
 class Bridge:
     """An Ethernet switch in a namespace: the underlay, or what stands between hypervisors and an
-    access port.  It forwards tagged frames as they are."""
+    access port.  It forwards tagged frames as they are; 'plain': see plain_frames()."""
 
-    def __init__(self, name, mtu=1500):
-        self.ns, self.mtu, self.n = Netns(name), mtu, 0
+    def __init__(self, name, mtu=1500, plain=True):
+        self.ns, self.mtu, self.n, self.plain = Netns(name), mtu, 0, plain
         self.ns.link(f"link add br0 type bridge mcast_snooping 0\nlink set br0 addrgenmode none\n"
                      f"link set br0 mtu {mtu} up\n")
 
@@ -285,8 +292,8 @@ class Bridge:
         mine = f"port{self.n}"
         veth(self.ns, mine, other, ifname, self.mtu, b_mac=mac)
         self.ns.run(f"ip link set {mine} master br0")
-        # XDP at the far end redirects into this one only if it has GRO.
-        self.ns.run(f"ethtool -K {mine} gro on tx off txvlan off")
+        if self.plain:
+            plain_frames(self.ns, mine)
         return mine
 
 

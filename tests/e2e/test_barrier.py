@@ -23,11 +23,11 @@ def mac_of(i):
     return f"02:00:00:01:{i >> 8:02x}:{i & 255:02x}"
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv, w.far = Netns("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])], mode)
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])])
     w.trunk, w.inside = w.hv.tap("nve1-p1"), w.far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     w.c = w.nve.client
     w.tag = w.c.vn_connect("p1", "red").tag

@@ -14,7 +14,8 @@ once; and what one hypervisor clears or disconnects does not touch the other's.
 import frames as f
 from check import equal, expect, main, refused, test
 from client import ACTIVATED, Client
-from lab import BLUE, BLUE_VNI, FAR, NVE1, RED, RED_VNI, Bridge, crosses, vn
+from lab import BLUE, BLUE_VNI, FAR, NVE1, RED, RED_VNI, crosses, vn
+from netlab import plain_frames
 
 V1, V2, V3, FAR_MAC = ("02:00:00:00:01:01", "02:00:00:00:02:01", "02:00:00:00:03:01",
                        "02:00:00:00:09:09")
@@ -24,17 +25,18 @@ class World:
     pass
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv = [lab.hypervisor(f"hv{i}") for i in (1, 2, 3)]
-    bridge = Bridge("bridge")
+    bridge = lab.bridge("bridge")
     for hv in w.hv[:2]:
         bridge.plug(hv.ns, "trunk0")
-        hv.ns.run("ethtool -K trunk0 gro on tx off txvlan off")
+        if lab.mode == "xdp":
+            plain_frames(hv.ns, "trunk0")
         hv.trunk("trunk0")
     w.nve = lab.nve("nve1", NVE1, {"p1": (bridge, "rack-1"), "p2": (w.hv[2], "rack-1")}, [
         vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, "10.0.0.9", FAR)]),
-        vn(BLUE, BLUE_VNI, "blue", [FAR])], mode,
+        vn(BLUE, BLUE_VNI, "blue", [FAR])],
         scopes=[{"name": "rack-1", "tag_min": 2, "tag_max": 4094}])
     far = lab.far_end()
     w.inside = far.vn(RED_VNI, FAR_MAC, ["10.0.0.9/24"], [NVE1])

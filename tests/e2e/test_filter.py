@@ -25,11 +25,12 @@ class World:
     pass
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
+    w.mode = lab.mode
     w.hv, w.far = Netns("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)])], mode)
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)])])
     w.trunk, w.inside = w.hv.tap("nve1-p1"), w.far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     w.tag = w.nve.client.activate(1, "p1", "red", [f"{A}/10.0.0.1", f"{A}/fd00::1"]).tag
     w.nve.client.activate(2, "p1", "red", [B])
@@ -146,8 +147,10 @@ def a_tag_that_was_not_given_out_is_dropped(w):
 @test
 def runts_are_dropped_and_never_get_through(w):
     udp = f.udp4(A, FAR_MAC, "10.0.0.1", FAR_IP, b"")
-    for length in (14, 16, 20, 33):  # ends in or before the IP header
+    for length in (16, 20, 33):  # ends in the IP header
         lost(w, udp[:length], "SHORT")
+    if w.mode == "xdp":  # in front of TC the kernel itself throws this one away
+        lost(w, udp[:14], "SHORT")
     arp = f.arp_request(A, "10.0.0.1", FAR_IP)
     lost(w, arp[:30], "SHORT")
     lost(w, f.neighbor_solicitation(A, "fd00::1", "fd00::9")[:40], "SHORT")

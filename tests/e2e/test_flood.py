@@ -25,12 +25,12 @@ class World:
     pass
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv = [Netns(f"hv{i}") for i in (1, 2, 3)]
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv[0], "p2": w.hv[1], "p3": w.hv[2]}, [
         vn(RED, RED_VNI, "red", [FAR, FAR2], [(FAR_RED, None, FAR), (FAR2_RED, None, FAR2)]),
-        vn(BLUE, BLUE_VNI, "blue", [FAR], [(FAR_BLUE, None, FAR)])], mode)
+        vn(BLUE, BLUE_VNI, "blue", [FAR], [(FAR_BLUE, None, FAR)])])
     far, w.far2, w.far3 = lab.far_end(), lab.far_end("far2", FAR2), lab.far_end("far3", FAR3)
     w.p1, w.p2, w.p3 = (w.hv[i].tap(f"nve1-p{i + 1}") for i in range(3))
     w.far_red, w.far_blue = (far.vn(RED_VNI, FAR_RED, flood=[NVE1]),

@@ -34,11 +34,11 @@ class World:
     pass
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv, w.far = Netns("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])], mode)
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])])
     w.trunk, w.wire = w.hv.tap("nve1-p1"), w.far.ns.tap("eth0")
     w.inside = w.far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     w.c = w.nve.client

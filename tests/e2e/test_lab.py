@@ -96,7 +96,7 @@ def a_tap_sees_what_tcpdump_sees(w):
 def the_checkers_reject(w):
     token, marker = f.token(), f.token()
     frame = f.plain(A, FAR_MAC, token)
-    text = fails(crosses, frame, token, w.taps[0], w.port)
+    text = fails(crosses, frame, token, w.taps[0], w.port, timeout=0.3)
     expect("was changed" in text, text)
     text = fails(w.port.wait, b"never sent", 0.1)
     expect("did not arrive" in text, text)

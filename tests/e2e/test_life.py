@@ -23,12 +23,12 @@ class World:
     pass
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv = Netns("hv")
     w.far = lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)])], mode)
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)])])
     w.trunk = w.hv.tap("nve1-p1")
     w.inside = w.far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     w.far.remote(RED_VNI, VM, NVE1)

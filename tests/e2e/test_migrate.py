@@ -26,11 +26,11 @@ class World:
     pass
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv = [Netns("hv1"), Netns("hv2")]
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv[0], "p2": w.hv[1]}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, "10.0.0.9", FAR)])], mode)
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, "10.0.0.9", FAR)])])
     far = lab.far_end()
     w.inside = far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     far.remote(RED_VNI, VM, NVE1)

@@ -82,8 +82,8 @@ def tables_for_people_show_the_chain_of_tsi_vap_and_vn(w):
 @test
 def every_listing_parses_as_json(w):
     for words in (("status",), ("port",), ("vn",), ("tsi",), ("tsi", "show", ID), ("drops",),
-                  ("tsi", "list", "--stats"), ("dump",), ("dump", "src"), ("dump", "fdb"),
-                  ("dump", "published")):
+                  ("tsi", "list", "--stats"), ("table",), ("table", "src"), ("table", "fdb"),
+                  ("table", "published")):
         expect(as_json(w, *words), f"{' '.join(words)} says nothing")
 
 

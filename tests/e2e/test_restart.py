@@ -27,11 +27,11 @@ class World:
     pass
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv, far = Netns("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])], mode)
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])])
     w.trunk, w.inside = w.hv.tap("nve1-p1"), far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     far.remote(RED_VNI, VM, NVE1)
     w.c = w.nve.client

@@ -13,7 +13,7 @@ import time
 import frames as f
 from check import equal, expect, main, refused, test
 from client import ACTIVATED, ASSOCIATED, INIT, Refused, pb, reason_pb2
-from lab import FAR, NVE1, RED, RED_VNI, Netns, crosses, vn
+from lab import BLUE, BLUE_VNI, FAR, NVE1, RED, RED_VNI, Netns, crosses, vn
 from netlab import wait_for
 
 VM, FAR_MAC = "02:00:00:00:01:01", "02:00:00:00:09:09"
@@ -29,7 +29,8 @@ def build(lab):
     w = World()
     w.hv, far = Netns("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])],
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)]),
+        vn(BLUE, BLUE_VNI, "blue", [FAR])],
         timers={"keepalive": TIMER, "keepactive": TIMER, "quarantine_ms": 1000})
     w.trunk, w.inside, w.c = w.hv.tap("nve1-p1"), far.vn(RED_VNI, FAR_MAC, flood=[NVE1]), \
         w.nve.client
@@ -152,16 +153,18 @@ def a_released_tag_leaves_quarantine_and_is_given_out_again(w):
     w.c.vn_disconnect("p1", "red")
     with w.nve.dropping("TAG_QUARANTINED"):
         w.trunk.send(f.tagged(f.plain(VM, FAR_MAC, f.token()), old))
-    error = refused("TAG_IN_USE", w.c.vn_connect, "p1", "red", tag=old)
+    equal(w.c.vn_connect("p1", "red", tag=old).tag, old, "for the same VN it has no other meaning")
+    w.c.vn_disconnect("p1", "red")
+    error = refused("TAG_IN_USE", w.c.vn_connect, "p1", "blue", tag=old)
     expect(int(error.metadata["tag"]) not in (0, old), "a counter-offer")
 
     def free_again():
         try:
-            return w.c.vn_connect("p1", "red", tag=old).tag == old
+            return w.c.vn_connect("p1", "blue", tag=old).tag == old
         except Refused:
             return False
     wait_for("the tag", free_again, 4, 0.1)
-    w.c.vn_disconnect("p1", "red")
+    w.c.vn_disconnect("p1", "blue")
 
 
 if __name__ == "__main__":

@@ -35,11 +35,11 @@ def vns(local, a_at=NVE1, mover_at=None):
             vn(BLUE, BLUE_VNI, "blue", others)]
 
 
-def build(lab, mode):
+def build(lab):
     w = World()
     w.hv = [lab.hypervisor("hv1"), lab.hypervisor("hv2")]
-    w.nve = [lab.nve("nve1", NVE1, {"p1": w.hv[0]}, vns(NVE1, mover_at=NVE1), mode),
-             lab.nve("nve2", NVE2, {"p1": w.hv[1]}, vns(NVE2, mover_at=NVE1), mode)]
+    w.nve = [lab.nve("nve1", NVE1, {"p1": w.hv[0]}, vns(NVE1, mover_at=NVE1)),
+             lab.nve("nve2", NVE2, {"p1": w.hv[1]}, vns(NVE2, mover_at=NVE1))]
     w.far, w.far2 = lab.far_end(), lab.far_end("far2", "192.0.2.10")
     w.inside = w.far.vn(RED_VNI, FAR_MAC, ["10.0.0.9/24"], [NVE1, NVE2])
     for mac, vtep in ((A, NVE1), (B, NVE2), (MOVER, NVE1)):
@@ -96,7 +96,8 @@ def the_source_of_a_migration_runs_until_the_destination_does(w):
     for src, mac, tap in ((w.ta, A, w.tm[0]), (w.tb, B, w.tm[0]), (w.inside, FAR_MAC, w.tm[0])):
         token = f.token()
         crosses(f.plain(mac, MOVER, token), token, src, tap, "to the source of the migration")
-    expect(not w.tm[1].find(b"nved-test"), "nothing at the destination yet")
+        # What vm-b sends, their common switch has shown to vm-m2 already.
+        expect(src is w.tb or not w.tm[1].find(token), "nothing at the destination yet")
 
 
 @test
