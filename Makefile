@@ -7,6 +7,7 @@
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 .DEFAULT_GOAL := all
 
 VARIANT ?= release
@@ -36,7 +37,12 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lpthread
 
 # --- sources -----------------------------------------------------------------------------------
 
-PROTOS := $(shell cd proto && find . -name '*.proto' | sed 's,^\./,,' | sort)
+OUR_PROTOS := $(shell cd proto && find . -name '*.proto' | sed 's,^\./,,' | sort)
+# Standard services, from Debian's grpc-proto and libprotobuf-dev.
+STD_PROTOS := google/protobuf/any.proto grpc/health/v1/health.proto \
+	grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto
+PROTOPATH := --proto_path=proto --proto_path=/usr/share/grpc-proto --proto_path=/usr/include
+PROTOS := $(OUR_PROTOS) $(STD_PROTOS)
 PROTO_C := $(PROTOS:%.proto=$(G)/%.pb-c.c)
 PROTO_H := $(PROTOS:%.proto=$(G)/%.pb-c.h)
 PROTO_O := $(PROTOS:%.proto=$(B)/gen/%.pb-c.o)
@@ -57,7 +63,7 @@ PROGRAMS := $(if $(wildcard agent/main.c),$(B)/nved) $(if $(NVECTL_SRCS),$(B)/nv
 
 # --- what people ask for -----------------------------------------------------------------------
 
-.PHONY: all help deps bpf proto tests clean
+.PHONY: all help deps bpf proto tests clean install lint check
 all: $(PROGRAMS) ## build nved, nvectl and the BPF objects
 
 help: ## this list
@@ -72,8 +78,61 @@ proto: $(PROTO_C) ## generate the protobuf C code alone
 
 tests: $(TEST_BINS) ## build the C tests (VARIANT=san for the sanitizers)
 
+install: all ## install below DESTDIR and PREFIX (/usr/local), with the systemd unit
+check: ## layers, licences, budgets, style
+lint: check ## check, and clang-format, clang-tidy, shellcheck
+
 clean: ## remove build/
 	$(Q)rm -rf build
+
+# --- install and lint --------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+BINDIR := $(PREFIX)/sbin
+MANDIR := $(PREFIX)/share/man
+COMPDIR := $(PREFIX)/share/bash-completion/completions
+DOCDIR := $(PREFIX)/share/doc/nved
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+MAN_PAGES := $(sort $(wildcard agent/*.[158] agent/nvectl/*.[158]))
+
+install:
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(UNITDIR)
+	$(Q)install -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
+	$(Q)for m in $(MAN_PAGES); do \
+		install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	$(Q)install -d $(DESTDIR)$(COMPDIR)
+	$(Q)$(B)/nvectl completion bash >$(DESTDIR)$(COMPDIR)/nvectl
+	$(Q)chmod 644 $(DESTDIR)$(COMPDIR)/nvectl
+	$(Q)install -m 644 agent/nved.example.yaml $(DESTDIR)$(DOCDIR)
+	$(Q)install -m 644 agent/nva/local.example.yaml $(DESTDIR)$(DOCDIR)/vns.example.yaml
+	$(Q)sed 's,@BINDIR@,$(BINDIR),' agent/nved.service.in >$(DESTDIR)$(UNITDIR)/nved.service
+	$(Q)chmod 644 $(DESTDIR)$(UNITDIR)/nved.service
+
+CHECKS := $(sort $(wildcard tests/check/*.sh))
+OUR_C := $(sort $(shell find agent bpf tests -name '*.[ch]'))
+SCRIPTS := $(sort $(shell grep -rlE '^\#!(/usr)?/bin/(env )?(ba)?sh' .ci tests vagrant 2>/dev/null))
+TIDY := $(AGENT_SRCS:%=tidy-%) $(if $(wildcard agent/main.c),tidy-agent/main.c) \
+	$(NVECTL_SRCS:%=tidy-%)
+.PHONY: $(CHECKS) $(TIDY) format-check shell-check
+
+check: $(CHECKS)
+$(CHECKS):
+	$(call say,CHECK,$@)
+	$(Q)sh $@
+
+lint: format-check shell-check $(TIDY)
+format-check:
+	$(call say,FORMAT,$(words $(OUR_C)) files)
+	$(Q)clang-format --dry-run -Werror $(OUR_C)
+shell-check:
+	$(call say,SHELL,$(words $(SCRIPTS)) files)
+	$(Q)shellcheck -x $(SCRIPTS)
+$(TIDY): tidy-%: | $(PROTO_H) $(BPF_SKELS) $(DESC_H)
+	$(call say,TIDY,$*)
+	$(Q)clang-tidy --quiet $* -- -std=c11 $(CPPFLAGS:-I$(G)=-isystem $(G)) -DNVED_VERSION='"lint"' 2>&1 | \
+		awk '/warning:|error:/ { bad = 1 } !/^[0-9]+ warnings? (and|generated)|^Suppressed|^Use -header/ \
+			{ print } END { exit bad }'
 
 # --- rules -------------------------------------------------------------------------------------
 
@@ -87,15 +146,17 @@ $(B)/gen/%.o: $(G)/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(CFLAGS_$(VARIANT)) -MMD -MP -c $< -o $@
 
-$(G)/%.pb-c.c $(G)/%.pb-c.h &: proto/%.proto
-	$(call say,PROTOC,$<)
+$(OUR_PROTOS:%.proto=$(G)/%.pb-c.c): $(G)/%.pb-c.c: proto/%.proto
+$(PROTO_C): $(G)/%.pb-c.c:
+	$(call say,PROTOC,$*.proto)
 	@mkdir -p $(@D)
-	$(Q)protoc --proto_path=proto --c_out=$(G) $<
+	$(Q)protoc $(PROTOPATH) --c_out=$(G) $*.proto
+$(PROTO_H): %.h: %.c ;
 
-$(G)/descriptors.h: $(PROTOS:%=proto/%) .ci/embed-descriptors
+$(G)/descriptors.h: $(OUR_PROTOS:%=proto/%) .ci/embed-descriptors
 	$(call say,DESC,$@)
 	@mkdir -p $(@D)
-	$(Q).ci/embed-descriptors $(PROTOS) >$@
+	$(Q).ci/embed-descriptors '$(PROTOPATH)' $(PROTOS) >$@
 
 $(G)/vmlinux.h:
 	$(call say,BTF,$@)
@@ -125,8 +186,12 @@ $(B)/nvectl: $(NVECTL_SRCS:%.c=$(B)/%.o) $(B)/libnve.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 
-# A test links what it uses out of the archive, and may include a .c file to reach its statics.
-$(TEST_BINS): $(B)/%: $(B)/%.o $(TEST_LIB_SRCS:%.c=$(B)/%.o) $(B)/libnve.a
+$(B)/libtest.a: $(TEST_LIB_SRCS:%.c=$(B)/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# A test links what it uses out of the archives, and may include a .c file to reach its statics.
+$(TEST_BINS): $(B)/%: $(B)/%.o $(B)/libtest.a $(B)/libnve.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 

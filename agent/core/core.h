@@ -37,7 +37,8 @@ struct nve_core_config {
 	struct nve_timer_config keepalive;
 	struct nve_timer_config keepactive;
 	uint64_t quarantine_ns;      /* D6 */
-	uint64_t duplicate_alarm_ns; /* D7 */
+	uint64_t duplicate_alarm_ns; /* D7; 0 = off */
+	uint64_t hash_seed; /* secret and random, so that nobody can choose keys that collide */
 };
 
 /* -EINVAL on a configuration outside the ranges above, -ENOMEM.  Copies all of 'config'. */
@@ -102,6 +103,9 @@ uint16_t nve_core_port_scope(const struct nve_core *core, uint16_t port);
 size_t nve_core_bearers(const struct nve_core *core, uint32_t vn_id, const struct nve_addr *addr,
 			uint32_t *slots, size_t max);
 
+/* Whether 'addr' (MAC alone or IP alone) of that TSI is in use: active, and the TSI Activated. */
+bool nve_core_addr_works(const struct nve_core *core, uint32_t slot, const struct nve_addr *addr);
+
 struct nve_core_usage {
 	uint32_t tsis, max_tsis, addrs, max_addrs, vaps, max_vaps, vns, max_vns;
 };
@@ -110,7 +114,9 @@ struct nve_core_usage nve_core_usage(const struct nve_core *core);
 /*
  * Start-up: puts back what the store kept, before the first step, in the order tags, VAPs, TSIs.
  * A TSI keeps its slot.  -EINVAL for a record that contradicts the configuration or another
- * record; then nothing has changed and the caller decides.
+ * record; then nothing has changed and the caller decides.  A tag restored as bound and a VAP not
+ * connected explicitly hold only while something uses them: such a tag is due at once when its
+ * VAP does not come; such a VAP whose TSIs were refused is the caller's to disconnect.
  */
 int nve_core_restore_tag(struct nve_core *core, const struct nve_tag *tag);
 int nve_core_restore_vap(struct nve_core *core, uint16_t port, uint32_t vn_id, uint16_t tag,

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The numbers of nved.yaml: one table says range and default of each. */
+#include "config_check.h"
+
+#include <stddef.h>
+
+static const struct number {
+	const char *path;
+	size_t raw;     /* of a uint32_t * in struct raw_config */
+	size_t out;     /* of a uint32_t in struct nve_config */
+	uint32_t value; /* when it is not given */
+	uint32_t min, max;
+} numbers[] = {
+#define N(path, raw, out, value, min, max)                                                         \
+	{                                                                                          \
+		path, offsetof(struct raw_config, raw), offsetof(struct nve_config, out), value,   \
+			min, max                                                                   \
+	}
+#define LIMIT(name, value, max) N("limits/" #name, limits.name, limits.name, value, 1, max)
+	LIMIT(tsis, 10000, 1000000),
+	LIMIT(addresses, 40000, 4000000),
+	LIMIT(vns, 1000, 100000),
+	LIMIT(vaps, 4000, NVE_PORTS_MAX *NVE_TAG_MAX),
+	LIMIT(fdb, 100000, 4000000),
+	LIMIT(vteps, 1000, 65536),
+	LIMIT(flood, 128, 128), /* what one row of the datapath's flood table holds */
+	LIMIT(sessions, 256, 4096),
+	LIMIT(outstanding, 1024, 65536),
+	/* 1 MiB of empty messages unpacks to 30 MiB: no more than that for one request. */
+	N("limits/message_bytes", limits.message_bytes, limits.message_bytes, 65536, 1024, 1 << 20),
+#define TIMER(name, dflt, max)                                                                     \
+	N("timers/" #name "/min_ms", timers.name.min_ms, name.min_ms, 1000, 1, UINT32_MAX),        \
+		N("timers/" #name "/max_ms", timers.name.max_ms, name.max_ms, max, 1, UINT32_MAX), \
+		N("timers/" #name "/default_ms", timers.name.default_ms, name.default_ms, dflt, 0, \
+		  UINT32_MAX)
+	TIMER(keepalive, 300000, 86400000),
+	TIMER(keepactive, 30000, 3600000),
+	N("timers/quarantine_ms", timers.quarantine_ms, quarantine_ms, 30000, 0, 86400000),
+	N("timers/duplicate_alarm_ms", timers.duplicate_alarm_ms, duplicate_alarm_ms, 60000, 1,
+	  86400000),
+};
+
+static void check_number(struct config_check *check, const struct number *number)
+{
+	const uint32_t *given = *(uint32_t *const *)((const char *)check->raw + number->raw);
+	uint32_t value = given ? *given : number->value;
+
+	if (value < number->min || value > number->max)
+		nve_config_complain(check, number->path, "%s: %u is out of range; write %u to %u",
+				    number->path, value, number->min, number->max);
+	*(uint32_t *)((char *)check->config + number->out) = value;
+}
+
+static void check_timer(struct config_check *check, const char *path, const struct raw_timer *raw,
+			struct nve_timer_config *timer)
+{
+	timer->may_be_off = raw->may_be_off != RAW_FALSE;
+	if (timer->min_ms > timer->max_ms)
+		nve_config_complain(check, path, "%s: min_ms %u is above max_ms %u; swap them",
+				    path, timer->min_ms, timer->max_ms);
+	else if (!timer->default_ms && !timer->may_be_off)
+		nve_config_complain(check, path,
+				    "%s: default_ms 0 means off, but may_be_off is false; change "
+				    "one of them",
+				    path);
+	else if (timer->default_ms &&
+		 (timer->default_ms < timer->min_ms || timer->default_ms > timer->max_ms))
+		nve_config_complain(check, path,
+				    "%s: default_ms %u is out of range; write min_ms %u to max_ms "
+				    "%u, or move those",
+				    path, timer->default_ms, timer->min_ms, timer->max_ms);
+}
+
+void nve_config_check_numbers(struct config_check *check)
+{
+	const struct raw_config *raw = check->raw;
+	uint32_t port = raw->vxlan_port ? *raw->vxlan_port : 4789;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		check_number(check, &numbers[i]);
+	check_timer(check, "timers/keepalive", &raw->timers.keepalive, &check->config->keepalive);
+	check_timer(check, "timers/keepactive", &raw->timers.keepactive,
+		    &check->config->keepactive);
+	if (!port || port > UINT16_MAX)
+		nve_config_complain(check, "vxlan_port",
+				    "vxlan_port: %u is out of range; write 1 to 65535", port);
+	check->config->vxlan_port = (uint16_t)port;
+}

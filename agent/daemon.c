@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Joins configuration, engine, front end and loop.  The parts say what went wrong and what to do;
+ * here it becomes a line of the log and an exit code.
+ */
+#include "daemon.h"
+
+#include "loop.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Ethernet, IPv4, UDP and VXLAN headers in front of a tenant's frame, less the outer Ethernet. */
+enum { VXLAN_OVERHEAD = 50 };
+
+/*
+ * nve_engine_open() opens three backends and returns one error.  Whose it was decides the exit
+ * code, so the engine gets tables in which these functions, which note it, stand for the
+ * backends' own.
+ */
+static struct {
+	struct nve_backends real;
+	struct nve_dp_ops dp;
+	struct nve_nva_ops nva;
+	struct nve_store_ops store;
+	enum nve_exit code;
+} opening;
+
+static int note(int r, enum nve_exit code)
+{
+	if (r)
+		opening.code = r == -EBUSY ? NVE_EXIT_RUNNING : code;
+	return r;
+}
+
+static int open_dp(const struct nve_dp_config *config, struct nve_dp **ret, char **err)
+{
+	return note(opening.real.dp->open(config, ret, err), NVE_EXIT_DATAPATH);
+}
+
+/* -EBUSY is another program on that interface here, not another agent. */
+static int set_port(struct nve_dp *dp, const struct nve_dp_port *port, char **err)
+{
+	int r = opening.real.dp->port_set(dp, port, err);
+
+	if (r)
+		opening.code = NVE_EXIT_DATAPATH;
+	return r;
+}
+
+static int open_nva(const struct nve_nva_config *config, struct nve_nva **ret, char **err)
+{
+	return note(opening.real.nva->open(config, ret, err), NVE_EXIT_CONFIG);
+}
+
+static int open_store(const struct nve_store_config *config, struct nve_store **ret, char **err)
+{
+	return note(opening.real.store->open(config, ret, err), NVE_EXIT_STORE);
+}
+
+static void note_openings(const struct nve_backends *backends)
+{
+	opening.real = *backends;
+	opening.dp = *backends->dp;
+	opening.dp.open = open_dp;
+	opening.dp.port_set = set_port;
+	opening.nva = *backends->nva;
+	opening.nva.open = open_nva;
+	opening.store = *backends->store;
+	opening.store.open = open_store;
+	opening.code = NVE_EXIT_FAILURE;
+}
+
+static enum nve_exit fail(enum nve_exit code, const char *part, int r, char *err)
+{
+	nve_log(ERROR, "start_failed", LOG_S("part", part), LOG_S("why", err), LOG_E(r),
+		LOG_U("exit", code));
+	free(err);
+	return code;
+}
+
+static struct nve_dp_config dp_config(const struct nve_config *config)
+{
+	return (struct nve_dp_config){
+		.pin_dir = config->pin_dir,
+		.local_vtep = config->local_vtep,
+		.vxlan_port = config->vxlan_port,
+		.limits = { .max_tsis = config->limits.tsis,
+			    .max_vns = config->limits.vns,
+			    .max_addrs = config->limits.addresses,
+			    .max_fdb = config->limits.fdb,
+			    .max_vteps = config->limits.vteps,
+			    .max_flood = config->limits.flood },
+	};
+}
+
+static struct nve_core_config core_config(const struct nve_config *config)
+{
+	return (struct nve_core_config){
+		.max_vaps = config->limits.vaps,
+		.max_vns = config->limits.vns,
+		.max_tsis = config->limits.tsis,
+		.max_addrs = config->limits.addresses,
+		.keepalive = config->keepalive,
+		.keepactive = config->keepactive,
+		.quarantine_ns = config->quarantine_ms * UINT64_C(1000000),
+		.duplicate_alarm_ns = config->duplicate_alarm_ms * UINT64_C(1000000),
+	};
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static enum nve_exit open_engine(const struct nve_config *config, struct nve_engine **ret)
+{
+	struct nve_engine_config engine = {
+		.n_ports = config->n_ports,
+		.ports = config->ports,
+		.n_scopes = config->n_scopes,
+		.scopes = config->scopes,
+		.core = core_config(config),
+		.dp_ops = &opening.dp,
+		.dp = dp_config(config),
+		.nva_ops = &opening.nva,
+		.nva = { .source = config->nva_source, .local_vtep = config->local_vtep },
+		.store_ops = &opening.store,
+		.store = { .path = config->store_path, .durability = config->durability },
+	};
+	char *err = NULL;
+	int r = nve_engine_open(&engine, clock_ns(CLOCK_MONOTONIC), ret, &err);
+
+	if (!r)
+		return NVE_EXIT_OK;
+	return fail(opening.code, "engine", r, err);
+}
+
+/* What the narrowest underlay port leaves for a tenant's packet; 0 = not known. */
+static uint32_t tenant_mtu(const struct nve_config *config)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint32_t mtu = UINT32_MAX;
+
+	if (fd < 0)
+		return 0;
+	for (uint32_t i = 0; i < config->n_ports; i++) {
+		const struct nve_dp_port *port = &config->ports[i].dp;
+		struct ifreq req = { .ifr_mtu = 0 };
+
+		if (port->role != NVE_DP_UNDERLAY)
+			continue;
+		memcpy(req.ifr_name, port->ifname, sizeof(req.ifr_name));
+		if (!ioctl(fd, SIOCGIFMTU, &req) && req.ifr_mtu > VXLAN_OVERHEAD &&
+		    (uint32_t)req.ifr_mtu < mtu)
+			mtu = (uint32_t)req.ifr_mtu;
+	}
+	close(fd);
+	return mtu == UINT32_MAX ? 0 : mtu - VXLAN_OVERHEAD;
+}
+
+static enum nve_exit session_code(int r)
+{
+	if (r == -EADDRINUSE || r == -EBUSY)
+		return NVE_EXIT_RUNNING;
+	return r == -EINVAL || r == -ENAMETOOLONG ? NVE_EXIT_CONFIG : NVE_EXIT_FAILURE;
+}
+
+static const char *durability(const struct nve_config *config)
+{
+	if (!config->store_path)
+		return "none";
+	return config->durability == NVE_DURABLE_POWER ? "power" : "process";
+}
+
+static enum nve_exit open_session(const struct nve_config *config, const char *version,
+				  struct nve_loop *loop, struct nve_engine *engine,
+				  struct nve_session_server **ret)
+{
+	static const char *const notes[] = {
+		"listens on loopback and unix sockets only: there is no TLS yet",
+		"the datapath is fake: no frame is forwarded",
+	};
+	struct nve_session_config session = {
+		.engine = engine,
+		.nve = config->nve,
+		.version = version,
+		.n_listeners = config->n_listeners,
+		.listeners = (const char *const *)config->listeners,
+		.limits = { .sessions = config->limits.sessions,
+			    .outstanding = config->limits.outstanding,
+			    .message_bytes = config->limits.message_bytes },
+		.wake = nve_loop_wake,
+		.wake_arg = loop,
+		.store = config->store,
+		.durability = durability(config),
+		.local_vtep = config->local_vtep,
+		.started_unix_ns = clock_ns(CLOCK_REALTIME),
+		.tenant_mtu = tenant_mtu(config),
+		.n_notes = strcmp(config->datapath, "fake") ? 1 : 2,
+		.notes = notes,
+	};
+	char *err = NULL;
+	int r = nve_session_open(&session, ret, &err);
+
+	return r ? fail(session_code(r), "listeners", r, err) : NVE_EXIT_OK;
+}
+
+static void log_start(const struct nve_config *config, const char *version)
+{
+	nve_log(INFO, "starting", LOG_S("nve", config->nve), LOG_S("version", version),
+		LOG_S("datapath", config->datapath), LOG_S("store", config->store),
+		LOG_S("nva", config->nva));
+	nve_log(WARNING, "no_tls", LOG_S("so", "listening on loopback and unix sockets only"));
+}
+
+/* The modes that 'auto' chose, and why. */
+static void log_ports(const struct nve_engine *engine)
+{
+	struct nve_dp *dp;
+	const struct nve_dp_ops *ops = nve_engine_dp(engine, &dp);
+
+	for (uint32_t slot = 0; slot < nve_engine_n_ports(engine); slot++) {
+		const struct nve_dp_port *port = &nve_engine_port(engine, (uint16_t)slot)->dp;
+		struct nve_dp_port_status status;
+
+		if (!ops->port_status(dp, port->slot, &status))
+			nve_log(INFO, "port", LOG_S("port", port->name),
+				LOG_S("ifname", port->ifname),
+				LOG_S("role",
+				      port->role == NVE_DP_UNDERLAY ? "underlay" : "access"),
+				LOG_S("mode", status.mode == NVE_DP_XDP ? "xdp" : "tc"),
+				LOG_S("why", status.why));
+	}
+}
+
+static enum nve_exit serve(const struct nve_config *config, const char *version,
+			   struct nve_loop *loop, struct nve_engine *engine)
+{
+	struct nve_session_server *server = NULL;
+	enum nve_exit code = open_session(config, version, loop, engine, &server);
+	int r;
+
+	if (code)
+		return code;
+	for (uint32_t i = 0; i < config->n_listeners; i++)
+		nve_log(INFO, "listening", LOG_S("address", config->listeners[i]));
+	r = nve_loop_run(loop, engine, server);
+	if (r)
+		code = fail(NVE_EXIT_FAILURE, "loop", r, NULL);
+	nve_session_close(server);
+	return code;
+}
+
+enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_backends *backends,
+			     const char *version)
+{
+	struct nve_engine *engine = NULL;
+	struct nve_loop *loop = NULL;
+	enum nve_exit code;
+	int r;
+
+	log_start(config, version);
+	note_openings(backends);
+	r = nve_loop_new(&loop);
+	if (r)
+		return fail(NVE_EXIT_FAILURE, "loop", r, NULL);
+	code = open_engine(config, &engine);
+	if (!code) {
+		log_ports(engine);
+		code = serve(config, version, loop, engine);
+		nve_engine_close(engine);
+	}
+	nve_loop_free(loop);
+	if (!code)
+		nve_log(INFO, "stopped", LOG_U("exit", code));
+	return code;
+}
+
+enum nve_exit nve_daemon_flush(const struct nve_config *config, const struct nve_backends *backends)
+{
+	struct nve_dp_config dp_conf = dp_config(config);
+	struct nve_dp *dp = NULL;
+	char *err = NULL;
+	int r = backends->dp->open(&dp_conf, &dp, &err);
+
+	if (r)
+		return fail(r == -EBUSY ? NVE_EXIT_RUNNING : NVE_EXIT_DATAPATH, "datapath", r, err);
+	r = backends->dp->flush(dp);
+	backends->dp->close(dp);
+	if (r)
+		return fail(NVE_EXIT_DATAPATH, "datapath", r, NULL);
+	nve_log(INFO, "flushed", LOG_S("pin_dir", config->pin_dir));
+	return NVE_EXIT_OK;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to engine*.c: what its files do for each other. */
+#pragma once
+
+#include "engine_tables.h"
+
+/* engine_sync.c: makes the outside equal to the core for each object that 'actions' name. */
+int nve_sync_dp(struct nve_engine *e, const struct nve_action *actions, size_t n);
+int nve_sync_vap_row(struct nve_engine *e, uint16_t port, uint16_t tag, bool set);
+int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set);
+int nve_actions_append(struct nve_action_list *to, const struct nve_action *from, size_t n);
+/* Room for one more of 'size' bytes in a growing array. */
+int nve_grow(void *array, size_t *cap, size_t n, size_t size);
+
+/* engine_store.c: one transaction with all objects that 'actions' name, as the core has them. */
+int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_t n);
+
+uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns);
+const char *nve_port_name(const struct nve_engine *e, uint16_t port);
+
+/* engine_vn.c: the VNs in use here, their VTEPs and their remote MACs. */
+struct nve_vn_rec *nve_vn_find(const struct nve_engine *e, uint32_t vn_id);
+struct nve_vn_rec *nve_vn_find_name(const struct nve_engine *e, const char *name);
+bool nve_vn_in_use(const struct nve_engine *e, uint32_t vn_id);
+bool nve_vn_live(const struct nve_engine *e, uint32_t vn_id);
+int nve_vn_enter(struct nve_engine *e, uint32_t vn_id);
+int nve_vn_leave(struct nve_engine *e, uint32_t vn_id);
+int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn);
+int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn); /* after its TSIs */
+int nve_vn_refresh(struct nve_engine *e, struct nve_vn_rec *vn);
+void nve_vn_reap(struct nve_engine *e);
+void nve_vn_free_all(struct nve_engine *e);
+const struct nve_remote *nve_remote_find(const struct nve_engine *e, uint32_t vn_id,
+					 const uint8_t mac[NVE_MAC_LEN]);
+
+/* engine_fdb.c and engine_pub.c */
+int nve_fdb_sync(struct nve_engine *e, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
+int nve_pub_touch(struct nve_engine *e, uint32_t vn_id, const struct nve_addr *addr);
+int nve_pub_actions(struct nve_engine *e, const struct nve_action *actions, size_t n);
+int nve_pub_flush(struct nve_engine *e); /* tells the NVA what changed of the touched */
+void nve_pub_free_all(struct nve_engine *e);
+
+/* engine_turn.c: a turn of what is queued; one of the engine's own events, counted by n_items. */
+bool nve_turn_requests(struct nve_engine *e);
+enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
+enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
+void nve_reply(struct nve_engine *e, struct nve_request *req);
+
+/* engine_own.c: what the engine does unasked. */
+void nve_run_timers(struct nve_engine *e);
+void nve_run_vns(struct nve_engine *e);
+void nve_run_resync(struct nve_engine *e);
+void nve_engine_vn_changed(void *arg, uint32_t vn_id);
+void nve_engine_mapping_changed(void *arg, const struct nve_mapping *mapping, bool gone);
+
+/* engine_restore.c */
+int nve_restore(struct nve_engine *e);
+int nve_resync_dp(struct nve_engine *e);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to engine*.c: the engine's own tables. */
+#pragma once
+
+#include "engine.h"
+
+enum {
+	NVE_TURN_REQUESTS = 1024, /* bounds the latency of the first one */
+	NVE_VN_BUCKETS = 1024,
+	NVE_VTEP_BUCKETS = 1024,
+	NVE_HASH_BUCKETS = 65536,
+};
+#define NVE_SEC_NS 1000000000ull
+#define NVE_PARK_NS (5 * NVE_SEC_NS)        /* how long a request waits for the NVA */
+#define NVE_SEEN_SLACK_NS 200000000ull      /* last_seen() is up to that much too early */
+#define NVE_RETRY_MAX_NS (60 * NVE_SEC_NS)
+
+/* A VTEP slot of the datapath.  Its place is the slot. */
+struct nve_vtep_slot {
+	struct nve_ip ip;
+	uint32_t refs; /* VNs that list it; 0 = free */
+	uint32_t live; /* of those, VNs that the datapath has */
+	uint32_t mark; /* of the gathering that saw it last */
+	uint32_t next; /* in its bucket, plus 1 */
+};
+
+/* Where the NVA says that a MAC is. */
+struct nve_remote {
+	struct nve_remote *next;    /* in its bucket */
+	struct nve_remote *vn_next; /* of the same VN */
+	uint32_t vn_id;
+	uint8_t mac[NVE_MAC_LEN];
+	uint32_t vtep;
+	uint32_t mark;
+	uint64_t epoch;
+};
+
+/* A VN with a VAP here.  Kept to the end of the turn in which its last VAP goes, for undoing. */
+struct nve_vn_rec {
+	struct nve_vn_rec *next;
+	struct nve_vn_context context; /* as last heard; its 'vteps' are in 'slots' */
+	bool known;     /* 'context' was heard at all */
+	bool live;      /* the datapath has the VN */
+	bool entering;  /* its remote MACs are still to be said */
+	bool dirty;     /* the NVA changed it */
+	bool withdrawn; /* the NVA does not know it any more (said once) */
+	uint32_t n_slots;
+	uint32_t *slots; /* rising */
+	struct nve_remote *remotes;
+};
+
+/* What the NVA was told of one address. */
+struct nve_pub {
+	struct nve_pub *next;
+	uint32_t vn_id;
+	uint32_t mark;
+	struct nve_addr addr;
+	uint8_t state, want; /* enum nve_publication */
+	uint64_t epoch, want_epoch;
+};
+
+struct nve_binding {
+	uint32_t vn_id;
+	struct nve_addr addr; /* MAC alone, or IP alone */
+};
+
+struct nve_turn_item {
+	struct nve_request *req; /* NULL: the engine's own event */
+	size_t actions;          /* its actions end here */
+	char client[NVE_NAME_MAX + 1];
+};
+
+struct nve_action_list {
+	struct nve_action *list;
+	size_t n, cap;
+};
+
+struct nve_engine {
+	struct nve_engine_port *ports;
+	struct nve_engine_scope *scopes;
+	uint32_t n_ports, n_scopes;
+	struct nve_core *core;
+	const struct nve_dp_ops *dp_ops;
+	const struct nve_nva_ops *nva_ops;
+	const struct nve_store_ops *store_ops;
+	struct nve_dp *dp;
+	struct nve_nva *nva;
+	struct nve_store *store;
+	struct nve_dp_limits limits;
+	struct nve_ip local_vtep;
+	uint64_t (*realtime_ns)(void);
+
+	struct nve_request *queue, **queue_end, *parked, **parked_end;
+	struct nve_turn_item items[NVE_TURN_REQUESTS];
+	size_t n_items;
+	struct nve_action_list copy; /* of what is being undone */
+	struct nve_action_list late; /* whose undoing failed: to be said again */
+	uint64_t *keys;              /* objects to be stored */
+	size_t n_keys, cap_keys;
+	struct nve_binding *bindings; /* whose publication may have to change */
+	size_t n_bindings, cap_bindings;
+	struct nve_tsi_addr addrs[NVE_TSI_ADDRS_MAX];
+
+	struct nve_vn_rec *vns[NVE_VN_BUCKETS];
+	struct nve_remote *remotes[NVE_HASH_BUCKETS];
+	struct nve_pub *pubs[NVE_HASH_BUCKETS];
+	struct nve_vtep_slot *vteps;
+	uint32_t vtep_buckets[NVE_VTEP_BUCKETS]; /* slot plus 1 */
+	uint32_t vtep_hint, mark;
+	bool vns_dirty, vns_idle, unpark;
+	uint8_t full; /* enum nve_resource: what the last -ENOSPC was about */
+
+	uint64_t epoch, epoch_stored, now_ns;
+	uint64_t realtime_offset; /* CLOCK_REALTIME less CLOCK_MONOTONIC, of this run */
+	uint64_t timers_after_ns, vns_after_ns, resync_at_ns, backoff_ns;
+	struct nve_engine_watch *watches;
+	uint64_t seq;
+	struct nve_engine_counters counters;
+};

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The VNs in use here: their contexts, the slots of their VTEPs, and the MACs that the NVA places
+ * elsewhere.  A VN is in use while it has a VAP; what was heard of it is kept until the turn is
+ * over, so that undoing a disconnection does not depend on the NVA.
+ */
+#include "engine_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the NVA says of a VN, complete before any of it counts. */
+struct gathered {
+	struct nve_engine *e;
+	uint32_t vn_id;
+	uint32_t *slots;
+	size_t n_slots, cap_slots;
+	struct nve_remote *remotes; /* 'mac', 'vtep', 'epoch' */
+	size_t n_remotes, cap_remotes;
+	int r;
+};
+
+struct nve_vn_rec *nve_vn_find(const struct nve_engine *e, uint32_t vn_id)
+{
+	struct nve_vn_rec *vn = e->vns[vn_id % NVE_VN_BUCKETS];
+
+	while (vn && vn->context.vn_id != vn_id)
+		vn = vn->next;
+	return vn;
+}
+
+struct nve_vn_rec *nve_vn_find_name(const struct nve_engine *e, const char *name)
+{
+	for (size_t i = 0; i < NVE_VN_BUCKETS; i++)
+		for (struct nve_vn_rec *vn = e->vns[i]; vn; vn = vn->next)
+			if (vn->known && !strcmp(vn->context.name, name))
+				return vn;
+	return NULL;
+}
+
+bool nve_vn_in_use(const struct nve_engine *e, uint32_t vn_id)
+{
+	for (uint32_t port = 0; port < e->n_ports; port++)
+		if (nve_core_vap(e->core, (uint16_t)port, vn_id))
+			return true;
+	return false;
+}
+
+bool nve_vn_live(const struct nve_engine *e, uint32_t vn_id)
+{
+	const struct nve_vn_rec *vn = nve_vn_find(e, vn_id);
+
+	return vn && vn->live;
+}
+
+static struct nve_remote **remote_bucket(const struct nve_engine *e, uint32_t vn_id,
+					 const uint8_t mac[NVE_MAC_LEN])
+{
+	uint64_t h = vn_id;
+
+	for (size_t i = 0; i < NVE_MAC_LEN; i++)
+		h = (h << 8 | h >> 56) ^ mac[i];
+	h *= 0x9e3779b97f4a7c15ull;
+	return (struct nve_remote **)&e->remotes[(h >> 32) % NVE_HASH_BUCKETS];
+}
+
+static struct nve_remote *find_remote(const struct nve_engine *e, uint32_t vn_id,
+				      const uint8_t mac[NVE_MAC_LEN])
+{
+	struct nve_remote *at = *remote_bucket(e, vn_id, mac);
+
+	while (at && (at->vn_id != vn_id || memcmp(at->mac, mac, NVE_MAC_LEN) != 0))
+		at = at->next;
+	return at;
+}
+
+const struct nve_remote *nve_remote_find(const struct nve_engine *e, uint32_t vn_id,
+					 const uint8_t mac[NVE_MAC_LEN])
+{
+	return find_remote(e, vn_id, mac);
+}
+
+static void remote_unhash(struct nve_engine *e, const struct nve_remote *remote)
+{
+	struct nve_remote **at = remote_bucket(e, remote->vn_id, remote->mac);
+
+	while (*at != remote)
+		at = &(*at)->next;
+	*at = remote->next;
+}
+
+static uint32_t *vtep_bucket(struct nve_engine *e, const struct nve_ip *ip)
+{
+	uint64_t h = ip->family;
+
+	for (size_t i = 0; i < sizeof(ip->bytes); i++)
+		h = (h ^ ip->bytes[i]) * 0x100000001b3ull;
+	return &e->vtep_buckets[(h >> 20) % NVE_VTEP_BUCKETS];
+}
+
+static void vtep_rename(struct nve_engine *e, uint32_t slot, const struct nve_ip *ip)
+{
+	struct nve_vtep_slot *vtep = &e->vteps[slot];
+	uint32_t *at;
+
+	if (vtep->ip.family) {
+		for (at = vtep_bucket(e, &vtep->ip); *at != slot + 1; at = &e->vteps[*at - 1].next)
+			;
+		*at = vtep->next;
+	}
+	vtep->ip = *ip;
+	at = vtep_bucket(e, ip);
+	vtep->next = *at;
+	*at = slot + 1;
+}
+
+/* The slot of 'ip', a new one if it has none; a slot just freed is the last to be used again. */
+static int find_vtep(struct nve_engine *e, const struct nve_ip *ip, uint32_t *ret)
+{
+	uint32_t max = e->limits.max_vteps;
+
+	for (uint32_t at = *vtep_bucket(e, ip); at; at = e->vteps[at - 1].next) {
+		*ret = at - 1;
+		if (!memcmp(&e->vteps[at - 1].ip, ip, sizeof(*ip)))
+			return 0;
+	}
+	for (uint32_t i = 0; i < max; i++) {
+		uint32_t slot = (e->vtep_hint + i) % max;
+
+		if (e->vteps[slot].refs || e->vteps[slot].mark == e->mark)
+			continue;
+		vtep_rename(e, slot, ip);
+		e->vtep_hint = (slot + 1) % max;
+		*ret = slot;
+		return 0;
+	}
+	e->full = NVE_RES_VTEPS;
+	return -ENOSPC;
+}
+
+static uint32_t gather_vtep(struct gathered *g, const struct nve_ip *ip)
+{
+	struct nve_engine *e = g->e;
+	uint32_t slot = NVE_SLOT_NONE;
+
+	if (g->r || !memcmp(ip, &e->local_vtep, sizeof(*ip)))
+		return NVE_SLOT_NONE;
+	g->r = find_vtep(e, ip, &slot);
+	if (g->r || e->vteps[slot].mark == e->mark)
+		return slot;
+	g->r = nve_grow(&g->slots, &g->cap_slots, g->n_slots + 1, sizeof(*g->slots));
+	if (g->r)
+		return NVE_SLOT_NONE;
+	e->vteps[slot].mark = e->mark;
+	g->slots[g->n_slots++] = slot;
+	return slot;
+}
+
+static void gather_mapping(void *arg, const struct nve_mapping *mapping)
+{
+	struct gathered *g = arg;
+	uint32_t slot = gather_vtep(g, &mapping->vtep);
+	struct nve_remote *remote;
+
+	if (slot == NVE_SLOT_NONE || !(mapping->addr.flags & NVE_ADDR_MAC))
+		return;
+	g->r = nve_grow(&g->remotes, &g->cap_remotes, g->n_remotes + 1, sizeof(*g->remotes));
+	if (g->r)
+		return;
+	remote = &g->remotes[g->n_remotes++];
+	*remote = (struct nve_remote){ .vtep = slot, .epoch = mapping->epoch };
+	memcpy(remote->mac, mapping->addr.mac, NVE_MAC_LEN);
+}
+
+static int by_slot(const void *left, const void *right)
+{
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Reads only the NVA.  What was gathered is the caller's, also after a failure. */
+static int gather(struct gathered *g, const struct nve_vn_context **context)
+{
+	struct nve_engine *e = g->e;
+	int r = e->nva_ops->vn_by_id(e->nva, g->vn_id, context);
+
+	if (r < 0)
+		return r;
+	e->mark++;
+	for (uint32_t i = 0; i < (*context)->n_vteps; i++)
+		gather_vtep(g, &(*context)->vteps[i]);
+	if (!g->r)
+		r = e->nva_ops->mappings(e->nva, g->vn_id, gather_mapping, g);
+	if (!g->r && !r && g->n_slots)
+		qsort(g->slots, g->n_slots, sizeof(*g->slots), by_slot);
+	return g->r ? g->r : r;
+}
+
+static bool remote_changed(struct nve_engine *e, struct nve_vn_rec *vn,
+			   const struct nve_remote *said, int *r)
+{
+	struct nve_remote *remote = find_remote(e, vn->context.vn_id, said->mac);
+	struct nve_remote **bucket;
+
+	if (remote && remote->mark == e->mark && remote->epoch >= said->epoch)
+		return false; /* the same MAC with another IP: the newest counts */
+	if (!remote) {
+		remote = calloc(1, sizeof(*remote));
+		if (!remote) {
+			*r = -ENOMEM;
+			return false;
+		}
+		memcpy(remote->mac, said->mac, NVE_MAC_LEN);
+		remote->vn_id = vn->context.vn_id;
+		bucket = remote_bucket(e, remote->vn_id, remote->mac);
+		remote->next = *bucket;
+		*bucket = remote;
+		remote->vn_next = vn->remotes;
+		vn->remotes = remote;
+	} else if (remote->vtep == said->vtep && remote->epoch == said->epoch) {
+		remote->mark = e->mark;
+		return false;
+	}
+	remote->mark = e->mark;
+	remote->vtep = said->vtep;
+	remote->epoch = said->epoch;
+	return true;
+}
+
+static int touch_mac(struct nve_engine *e, const struct nve_remote *remote)
+{
+	struct nve_addr addr = { .flags = NVE_ADDR_MAC };
+
+	memcpy(addr.mac, remote->mac, NVE_MAC_LEN);
+	return nve_pub_touch(e, remote->vn_id, &addr);
+}
+
+/* Unlinks the MACs that were not said this time; they are the caller's. */
+static struct nve_remote *take_stale(struct nve_engine *e, struct nve_vn_rec *vn)
+{
+	struct nve_remote **at = &vn->remotes, *stale = NULL;
+
+	while (*at) {
+		struct nve_remote *remote = *at;
+
+		if (remote->mark == e->mark) {
+			at = &remote->vn_next;
+			continue;
+		}
+		*at = remote->vn_next;
+		remote_unhash(e, remote);
+		remote->vn_next = stale;
+		stale = remote;
+	}
+	return stale;
+}
+
+static int vteps_live(struct nve_engine *e, const uint32_t *slots, size_t n)
+{
+	int r, first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct nve_vtep_slot *vtep = &e->vteps[slots[i]];
+
+		vtep->live++;
+		r = e->dp_ops->vtep_set(e->dp, slots[i], &vtep->ip);
+		if (r == -ENOSPC)
+			e->full = NVE_RES_VTEPS;
+		first = first ? first : r;
+	}
+	return first;
+}
+
+static int vteps_idle(struct nve_engine *e, const uint32_t *slots, size_t n)
+{
+	int r, first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (--e->vteps[slots[i]].live)
+			continue;
+		r = e->dp_ops->vtep_del(e->dp, slots[i]);
+		first = first ? first : r;
+	}
+	return first;
+}
+
+static void vteps_ref(struct nve_engine *e, const uint32_t *slots, size_t n, uint32_t change)
+{
+	for (size_t i = 0; i < n; i++)
+		e->vteps[slots[i]].refs += change;
+}
+
+int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn)
+{
+	const struct nve_dp_vn row = { .vn_id = vn->context.vn_id,
+				       .vni = vn->context.vni,
+				       .encap = vn->context.encap == NVE_NVA_GENEVE ? NVE_DP_GENEVE
+										    : NVE_DP_VXLAN,
+				       .n_vteps = vn->n_slots,
+				       .vteps = vn->slots };
+	int r = e->dp_ops->vn_set(e->dp, &row);
+
+	if (r == -ENOSPC)
+		e->full = vn->n_slots >= e->limits.max_flood ? NVE_RES_VTEPS : NVE_RES_VNS;
+	return r;
+}
+
+int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn)
+{
+	int r, first = 0;
+
+	for (const struct nve_remote *m = vn->remotes; m; m = m->vn_next) {
+		r = nve_fdb_sync(e, m->vn_id, m->mac);
+		first = first ? first : r;
+	}
+	vn->entering = false;
+	return first;
+}
+
+/* What was gathered becomes what holds; a live VN is said again, then the old slots go. */
+static int take_over(struct nve_engine *e, struct nve_vn_rec *vn, struct gathered *g)
+{
+	uint32_t *old_slots = vn->slots, n_old = vn->n_slots;
+	struct nve_remote *stale;
+	int r = 0, first = 0;
+
+	vteps_ref(e, g->slots, g->n_slots, 1);
+	for (size_t i = 0; i < g->n_remotes; i++)
+		if (remote_changed(e, vn, &g->remotes[i], &first))
+			first = first ? first
+				      : touch_mac(e, find_remote(e, g->vn_id, g->remotes[i].mac));
+	stale = take_stale(e, vn);
+	vn->slots = g->slots;
+	vn->n_slots = (uint32_t)g->n_slots;
+	g->slots = NULL;
+	if (vn->live) {
+		r = vteps_live(e, vn->slots, vn->n_slots);
+		first = first ? first : r;
+		r = nve_vn_say(e, vn);
+		first = first ? first : r;
+		r = nve_vn_say_remotes(e, vn);
+		first = first ? first : r;
+	}
+	while (stale) {
+		struct nve_remote *remote = stale;
+
+		stale = remote->vn_next;
+		r = nve_fdb_sync(e, remote->vn_id, remote->mac);
+		first = first ? first : r;
+		r = touch_mac(e, remote);
+		first = first ? first : r;
+		free(remote);
+	}
+	if (vn->live)
+		vteps_idle(e, old_slots, n_old);
+	vteps_ref(e, old_slots, n_old, UINT32_MAX);
+	free(old_slots);
+	return first;
+}
+
+int nve_vn_refresh(struct nve_engine *e, struct nve_vn_rec *vn)
+{
+	struct gathered g = { .e = e, .vn_id = vn->context.vn_id };
+	const struct nve_vn_context *context = NULL;
+	int r = gather(&g, &context);
+
+	if (!r) {
+		vn->context = *context;
+		vn->context.vteps = NULL; /* the NVA's */
+		vn->context.n_vteps = 0;
+		vn->known = true;
+		vn->withdrawn = false;
+		r = take_over(e, vn, &g);
+	}
+	free(g.slots);
+	free(g.remotes);
+	return r;
+}
+
+static struct nve_vn_rec *vn_make(struct nve_engine *e, uint32_t vn_id)
+{
+	struct nve_vn_rec *vn = calloc(1, sizeof(*vn));
+
+	if (!vn)
+		return NULL;
+	vn->context.vn_id = vn_id;
+	vn->next = e->vns[vn_id % NVE_VN_BUCKETS];
+	e->vns[vn_id % NVE_VN_BUCKETS] = vn;
+	return vn;
+}
+
+int nve_vn_enter(struct nve_engine *e, uint32_t vn_id)
+{
+	struct nve_vn_rec *vn = nve_vn_find(e, vn_id);
+	int r, said;
+
+	if (vn && vn->live)
+		return 0;
+	if (!vn)
+		vn = vn_make(e, vn_id);
+	if (!vn)
+		return -ENOMEM;
+	e->vns_idle = true; /* until it proves to be in use at the end of the turn */
+	r = nve_vn_refresh(e, vn);
+	if (r == -ENOSPC || r == -ENOMEM)
+		return r;
+	if (!vn->known) {
+		/* Restored, and the NVA cannot say: it forwards when the NVA can. */
+		vn->dirty = true;
+		e->vns_dirty = true;
+		return 0;
+	}
+	vn->live = vn->entering = true;
+	r = vteps_live(e, vn->slots, vn->n_slots);
+	said = nve_vn_say(e, vn);
+	return r ? r : said;
+}
+
+int nve_vn_leave(struct nve_engine *e, uint32_t vn_id)
+{
+	struct nve_vn_rec *vn = nve_vn_find(e, vn_id);
+	int r, first = 0;
+
+	e->vns_idle = true;
+	if (!vn || !vn->live)
+		return 0;
+	vn->live = false;
+	for (const struct nve_remote *m = vn->remotes; m; m = m->vn_next) {
+		r = nve_fdb_sync(e, vn_id, m->mac);
+		first = first ? first : r;
+	}
+	r = e->dp_ops->vn_del(e->dp, vn_id);
+	first = first ? first : r;
+	r = vteps_idle(e, vn->slots, vn->n_slots);
+	return first ? first : r;
+}
+
+static void vn_free(struct nve_engine *e, struct nve_vn_rec *vn)
+{
+	while (vn->remotes) {
+		struct nve_remote *remote = vn->remotes;
+
+		vn->remotes = remote->vn_next;
+		remote_unhash(e, remote);
+		free(remote);
+	}
+	vteps_ref(e, vn->slots, vn->n_slots, UINT32_MAX);
+	free(vn->slots);
+	free(vn);
+}
+
+static void reap(struct nve_engine *e, bool all)
+{
+	for (size_t i = 0; i < NVE_VN_BUCKETS; i++) {
+		struct nve_vn_rec **at = &e->vns[i];
+
+		while (*at) {
+			struct nve_vn_rec *vn = *at;
+
+			if (!all && (vn->live || nve_vn_in_use(e, vn->context.vn_id))) {
+				at = &vn->next;
+				continue;
+			}
+			*at = vn->next;
+			vn_free(e, vn);
+		}
+	}
+}
+
+void nve_vn_reap(struct nve_engine *e)
+{
+	if (e->vns_idle)
+		reap(e, false);
+	e->vns_idle = false;
+}
+
+void nve_vn_free_all(struct nve_engine *e)
+{
+	reap(e, true);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The local NVA: VNs and remote mappings from a file, read at start and on SIGHUP.  Publications
+ * have nobody to go to; they are kept for the operator to see.
+ */
+#include "nva/local_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 4096 };
+
+struct published {
+	struct published *next;
+	uint32_t vn_id;
+	uint8_t state; /* enum nve_publication, never WITHDRAWN */
+	struct nve_addr addr;
+	uint64_t epoch;
+};
+
+struct nve_nva {
+	char *path;
+	struct nve_ip self;
+	struct nve_nva_callbacks callbacks;
+	struct nve_local_table table;
+	uint64_t epoch;
+	struct published *published[BUCKETS];
+};
+
+static void local_close(struct nve_nva *nva)
+{
+	if (!nva)
+		return;
+	nve_local_free(&nva->table);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (nva->published[i]) {
+			struct published *p = nva->published[i];
+
+			nva->published[i] = p->next;
+			free(p);
+		}
+	}
+	free(nva->path);
+	free(nva);
+}
+
+static int local_open(const struct nve_nva_config *config, struct nve_nva **ret, char **err)
+{
+	struct nve_nva *nva = calloc(1, sizeof(*nva));
+	int r = -ENOMEM;
+
+	if (nva)
+		nva->path = strdup(config->source ? config->source : "");
+	if (nva && nva->path) {
+		nva->self = config->local_vtep;
+		nva->callbacks = config->callbacks;
+		r = nve_local_read(nva->path, &nva->self, &nva->table, err);
+	}
+	if (r < 0) {
+		local_close(nva);
+		return r;
+	}
+	*ret = nva;
+	return 0;
+}
+
+static int local_vn_by_id(struct nve_nva *nva, uint32_t vn_id, const struct nve_vn_context **ret)
+{
+	const struct nve_local_vn *vn = nve_local_find(&nva->table, vn_id);
+
+	if (!vn)
+		return -ENOENT;
+	*ret = &vn->context;
+	return 0;
+}
+
+static int name_against(const void *name, const void *vn)
+{
+	return strcmp(name, (*(struct nve_local_vn *const *)vn)->context.name);
+}
+
+static int local_vn_by_name(struct nve_nva *nva, const char *name,
+			    const struct nve_vn_context **ret)
+{
+	struct nve_local_vn **vn = NULL;
+
+	if (nva->table.n_named)
+		vn = bsearch(name, nva->table.by_name, nva->table.n_named,
+			     sizeof(struct nve_local_vn *), name_against);
+	if (!vn)
+		return -ENOENT;
+	*ret = &(*vn)->context;
+	return 0;
+}
+
+static int local_mappings(struct nve_nva *nva, uint32_t vn_id, nve_mapping_fn *fn, void *arg)
+{
+	const struct nve_local_vn *vn = nve_local_find(&nva->table, vn_id);
+
+	for (size_t i = 0; vn && i < vn->n_mappings; i++)
+		fn(arg, &vn->mappings[i]);
+	return 0;
+}
+
+/* Above the file's epochs too: an activation here is later than what the file was written from. */
+static uint64_t local_next_epoch(struct nve_nva *nva, uint64_t at_least)
+{
+	if (nva->epoch < at_least)
+		nva->epoch = at_least;
+	if (nva->epoch < nva->table.max_epoch)
+		nva->epoch = nva->table.max_epoch;
+	return ++nva->epoch;
+}
+
+static struct published **bucket_of(struct nve_nva *nva, uint32_t vn_id,
+				    const struct nve_addr *addr)
+{
+	const uint8_t *bytes = (const uint8_t *)addr;
+	uint64_t h = vn_id;
+
+	for (size_t i = 0; i < sizeof(*addr); i++)
+		h = (h ^ bytes[i]) * 0x100000001b3ull;
+	return &nva->published[(h >> 24) % BUCKETS];
+}
+
+static int local_publish(struct nve_nva *nva, uint32_t vn_id, const struct nve_addr *addr,
+			 enum nve_publication state, uint64_t epoch)
+{
+	struct published **at = bucket_of(nva, vn_id, addr), *p;
+
+	while (*at && ((*at)->vn_id != vn_id || memcmp(&(*at)->addr, addr, sizeof(*addr)) != 0))
+		at = &(*at)->next;
+	p = *at;
+	if (state == NVE_PUB_WITHDRAWN) {
+		if (p)
+			*at = p->next;
+		free(p);
+		return 0;
+	}
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		p->vn_id = vn_id;
+		p->addr = *addr;
+		*at = p;
+	}
+	p->state = (uint8_t)state;
+	p->epoch = epoch;
+	return 0;
+}
+
+static void local_published(struct nve_nva *nva,
+			    void (*fn)(void *arg, uint32_t vn_id, const struct nve_addr *addr,
+				       enum nve_publication state, uint64_t epoch),
+			    void *arg)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct published *p = nva->published[i]; p; p = p->next)
+			fn(arg, p->vn_id, &p->addr, p->state, p->epoch);
+}
+
+static bool same_context(const struct nve_vn_context *a, const struct nve_vn_context *b)
+{
+	return a->vni == b->vni && a->encap == b->encap && a->security == b->security &&
+	       a->fail_closed == b->fail_closed && a->mtu == b->mtu && !strcmp(a->name, b->name) &&
+	       !strcmp(a->profile, b->profile) && a->n_vteps == b->n_vteps &&
+	       !memcmp(a->vteps, b->vteps, a->n_vteps * sizeof(*a->vteps));
+}
+
+/* Both lists are in order; either VN may be NULL. */
+static void tell_mappings(struct nve_nva *nva, const struct nve_local_vn *was,
+			  const struct nve_local_vn *is)
+{
+	size_t n_was = was ? was->n_mappings : 0, n_is = is ? is->n_mappings : 0, i = 0, k = 0;
+
+	while (i < n_was || k < n_is) {
+		const struct nve_mapping *a = i < n_was ? &was->mappings[i] : NULL;
+		const struct nve_mapping *b = k < n_is ? &is->mappings[k] : NULL;
+		int order = !a ? 1 : !b ? -1 : nve_local_compare_mappings(a, b);
+		bool same = !order && a->epoch == b->epoch &&
+			    !memcmp(&a->vtep, &b->vtep, sizeof(a->vtep));
+
+		if (order < 0)
+			nva->callbacks.mapping_changed(nva->callbacks.arg, a, true);
+		else if (!same)
+			nva->callbacks.mapping_changed(nva->callbacks.arg, b, false);
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
+
+static void tell_vn(struct nve_nva *nva, const struct nve_local_vn *was,
+		    const struct nve_local_vn *is)
+{
+	if (!was || !is || !same_context(&was->context, &is->context))
+		nva->callbacks.vn_changed(nva->callbacks.arg, (is ? is : was)->context.vn_id);
+	tell_mappings(nva, was, is);
+}
+
+static int local_reload(struct nve_nva *nva, char **err)
+{
+	struct nve_local_table old = nva->table, new = { 0 };
+	int r = nve_local_read(nva->path, &nva->self, &new, err);
+	size_t i = 0, k = 0;
+
+	if (r < 0)
+		return r;
+	nva->table = new;
+	while (i < old.n_vns || k < new.n_vns) {
+		const struct nve_local_vn *a = i < old.n_vns ? &old.vns[i] : NULL;
+		const struct nve_local_vn *b = k < new.n_vns ? &new.vns[k] : NULL;
+
+		if (a && b && a->context.vn_id != b->context.vn_id) {
+			if (a->context.vn_id < b->context.vn_id)
+				b = NULL;
+			else
+				a = NULL;
+		}
+		tell_vn(nva, a, b);
+		i += !!a;
+		k += !!b;
+	}
+	nve_local_free(&old);
+	return 0;
+}
+
+static int local_fd(struct nve_nva *nva)
+{
+	(void)nva;
+	return -1;
+}
+
+static void local_dispatch(struct nve_nva *nva)
+{
+	(void)nva;
+}
+
+const struct nve_nva_ops nve_nva_local = {
+	.name = "local",
+	.open = local_open,
+	.close = local_close,
+	.vn_by_id = local_vn_by_id,
+	.vn_by_name = local_vn_by_name,
+	.mappings = local_mappings,
+	.next_epoch = local_next_epoch,
+	.publish = local_publish,
+	.published = local_published,
+	.reload = local_reload,
+	.fd = local_fd,
+	.dispatch = local_dispatch,
+};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to local*.c: what the file says, checked and in order. */
+#pragma once
+
+#include "nva/nva.h"
+
+struct nve_local_vn {
+	struct nve_vn_context context; /* 'vteps' are this record's own */
+	struct nve_mapping *mappings;  /* by address, each once */
+	size_t n_mappings;
+};
+
+struct nve_local_table {
+	struct nve_local_vn *vns; /* by ID */
+	struct nve_local_vn **by_name; /* those that have a name */
+	size_t n_vns, n_named;
+	uint64_t max_epoch; /* of all mappings */
+};
+
+/*
+ * Reads and checks the whole file.  -EINVAL, or what opening it gave; then '*err' (may be NULL)
+ * says line or VN and what to do, and '*ret' is untouched.
+ */
+int nve_local_read(const char *path, const struct nve_ip *self, struct nve_local_table *ret,
+		   char **err);
+void nve_local_free(struct nve_local_table *table);
+
+int nve_local_compare_mappings(const struct nve_mapping *a, const struct nve_mapping *b);
+struct nve_local_vn *nve_local_find(const struct nve_local_table *table, uint32_t vn_id);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nvectl status, nvectl drops: the agent and the datapath as a whole. */
+#include "nvectl/ctl.h"
+
+#include <inttypes.h>
+
+#include "nvectl/text.h"
+
+static const struct ctl_column pool_columns[] = {
+	{ "POOL" }, { "USED", true }, { "MAX", true }, { 0 }
+};
+static const struct ctl_column counter_columns[] = { { "COUNTER" }, { "VALUE", true }, { 0 } };
+static const struct ctl_column refusal_columns[] = { { "REFUSED FOR" }, { "TIMES", true }, { 0 } };
+static const struct ctl_column drop_columns[] = {
+	{ "REASON" }, { "FRAMES", true }, { "MEANING" }, { 0 }
+};
+
+static void print_line(const char *label, const char *text)
+{
+	if (!text || !*text)
+		return;
+	printf("%-12s", label);
+	ctl_text_print(stdout, text);
+	putchar('\n');
+}
+
+static int print_counts(const struct ctl *ctl, const struct ctl_column *columns,
+			Nve__V1__Count *const *counts, size_t n)
+{
+	struct ctl_list list;
+	int r;
+
+	if (!n)
+		return CTL_OK;
+	r = ctl_list_start(&list, ctl, columns);
+	if (r != CTL_OK)
+		return r;
+	putchar('\n');
+	for (size_t i = 0; i < n; i++) {
+		ctl_columns_add(list.table, "%s", counts[i]->name);
+		ctl_columns_add(list.table, "%" PRIu64, counts[i]->value);
+	}
+	return ctl_list_end(&list, CTL_OK);
+}
+
+static int print_pools(const struct ctl *ctl, const Nve__V1__Status *st)
+{
+	struct ctl_list list;
+	int r;
+
+	if (!st->n_pools)
+		return CTL_OK;
+	r = ctl_list_start(&list, ctl, pool_columns);
+	if (r != CTL_OK)
+		return r;
+	putchar('\n');
+	for (size_t i = 0; i < st->n_pools; i++) {
+		ctl_columns_add(list.table, "%s", st->pools[i]->name);
+		ctl_columns_add(list.table, "%" PRIu64, st->pools[i]->used);
+		ctl_columns_add(list.table, "%" PRIu64, st->pools[i]->max);
+	}
+	return ctl_list_end(&list, CTL_OK);
+}
+
+static void print_facts(const Nve__V1__Status *st)
+{
+	char text[CTL_ADDR_TEXT];
+
+	print_line("NVE", st->nve);
+	print_line("Version", st->version);
+	if (st->started_unix_ns)
+		print_line("Started", ctl_text_time(st->started_unix_ns, text, sizeof(text)));
+	print_line("VTEP", ctl_text_ip(st->local_vtep, text, sizeof(text)));
+	print_line("Datapath", st->datapath);
+	print_line("NVA", st->nva);
+	print_line("Store", st->store);
+	print_line("Durability", st->durability);
+	for (size_t i = 0; i < st->n_listeners; i++)
+		print_line(i ? "" : "Listens on", st->listeners[i]);
+	printf("%-12s%u\n", "Sessions", st->sessions);
+	printf("%-12s%u bytes a message, %u requests outstanding\n", "Limits",
+	       st->max_message_bytes, st->max_outstanding);
+	for (size_t i = 0; i < st->n_notes; i++)
+		print_line(i ? "" : "Note", st->notes[i]);
+}
+
+static int run_status(struct ctl *ctl)
+{
+	Nve__V1__GetStatusRequest req = NVE__V1__GET_STATUS_REQUEST__INIT;
+	ProtobufCMessage *reply = NULL;
+	const Nve__V1__Status *st;
+	int r;
+
+	r = ctl_call_unary(ctl, CTL_ADMIN("GetStatus"), &req.base, &nve__v1__status__descriptor,
+			   &reply);
+	if (r != CTL_OK)
+		return r;
+	st = (const Nve__V1__Status *)reply;
+	if (ctl->json) {
+		ctl_print_json(reply);
+	} else {
+		print_facts(st);
+		r = print_pools(ctl, st);
+		if (r == CTL_OK)
+			r = print_counts(ctl, counter_columns, st->counters, st->n_counters);
+		if (r == CTL_OK)
+			r = print_counts(ctl, refusal_columns, st->refusals, st->n_refusals);
+	}
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return r;
+}
+
+static int run_drops(struct ctl *ctl)
+{
+	Nve__V1__ListDropsRequest req = NVE__V1__LIST_DROPS_REQUEST__INIT;
+	ProtobufCMessage *reply = NULL;
+	const Nve__V1__ListDropsReply *drops;
+	struct ctl_list list;
+	int r;
+
+	r = ctl_call_unary(ctl, CTL_ADMIN("ListDrops"), &req.base,
+			   &nve__v1__list_drops_reply__descriptor, &reply);
+	if (r != CTL_OK)
+		return r;
+	drops = (const Nve__V1__ListDropsReply *)reply;
+	r = ctl_list_start(&list, ctl, drop_columns);
+	for (size_t i = 0; r == CTL_OK && i < drops->n_drops; i++) {
+		const Nve__V1__Drop *d = drops->drops[i];
+
+		if (ctl_list_json(&list, &d->base))
+			continue;
+		ctl_columns_add(list.table, "%s", d->reason);
+		ctl_columns_add(list.table, "%" PRIu64, d->frames);
+		ctl_columns_add(list.table, "%s", d->text);
+	}
+	if (r == CTL_OK)
+		r = ctl_list_end(&list, r);
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return r;
+}
+
+static const struct ctl_command status_command = {
+	.summary = "the agent: version, backends, pools, counters, notes",
+	.run = run_status,
+};
+
+static const struct ctl_command drops_command = {
+	.summary = "frames that were not forwarded, by reason",
+	.run = run_drops,
+};
+
+static const struct ctl_command *const status_commands[] = { &status_command, NULL };
+static const struct ctl_command *const drops_commands[] = { &drops_command, NULL };
+
+const struct ctl_group ctl_status_group = { "status",
+					    "the agent: version, backends, pools, counters, notes",
+					    status_commands };
+const struct ctl_group ctl_drops_group = { "drops", "frames that were not forwarded, by reason",
+					   drops_commands };

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the Admin service answers: reads the engine, writes messages.  Knows no gRPC.
+ * The engine's thread.
+ */
+#pragma once
+
+#include "session/codec.h"
+
+enum { NVE_ADMIN_PIECE = 256 };
+
+/* What the engine does not know of the agent. */
+struct nve_admin_env {
+	struct nve_engine *engine;
+	const char *nve, *version, *store, *durability;
+	struct nve_ip local_vtep;
+	uint64_t started_unix_ns;
+	uint32_t tenant_mtu;
+	uint32_t max_message_bytes, max_outstanding;
+	uint32_t sessions, max_sessions;   /* now */
+	const unsigned long long *refused; /* by the codec, of 64 */
+	uint32_t n_listeners, n_notes;
+	const char *const *listeners;
+	const char *const *notes;
+};
+
+enum nve_admin_call {
+	NVE_ADMIN_STATUS,
+	NVE_ADMIN_PORTS,
+	NVE_ADMIN_VNS,
+	NVE_ADMIN_TSIS,
+	NVE_ADMIN_DROPS,
+	NVE_ADMIN_TABLES,
+	NVE_ADMIN_DUMP,
+	NVE_ADMIN_WATCH,
+	NVE_ADMIN_CALLS,
+};
+
+/* A decoded request and how far its list has come. */
+struct nve_admin_query {
+	enum nve_admin_call call;
+	bool has_tsi, has_vn, statistics;
+	struct nve_tsi_id tsi;
+	uint32_t vn_id; /* 0: vn_name says */
+	char vn_name[NVE_NAME_MAX + 1];
+	uint16_t port; /* NVE_PORT_NONE = all */
+	char table[NVE_NAME_MAX + 1];
+	uint32_t cursor;
+};
+
+/* 0, or -EBADMSG with 'why'.  'ports' finds underlay ports too.  Any thread. */
+int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
+		     const struct nve_codec_ports *ports, struct nve_arena *arena,
+		     struct nve_admin_query *ret, struct nve_refusal *why);
+/* GetStatus, ListDrops, ListTables.  0 or -ENOMEM. */
+int nve_admin_reply(const struct nve_admin_env *env, enum nve_admin_call call,
+		    struct nve_arena *arena, struct nve_bytes *ret);
+/*
+ * The next piece of ListPorts, ListVns, ListTsis.  1 with a piece in 'ret', 0 at the end (an empty
+ * list has no piece), -ENOMEM, or -EBADMSG with 'why' (unknown VN).
+ */
+int nve_admin_next(const struct nve_admin_env *env, struct nve_admin_query *query,
+		   struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
+/* DumpTable: calls emit() for each piece, whose bytes are gone afterwards.  -ENOENT: no such
+ * table; -ENOMEM. */
+int nve_admin_dump(const struct nve_admin_env *env, const char *table,
+		   bool (*emit)(void *arg, struct nve_bytes piece), void *arg);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's events, to every Session and Watch that wants them.  The engine's thread. */
+#include "session/grpc_stream.h"
+
+static const char *port_name(const struct nve_session_server *s, uint16_t slot)
+{
+	if (slot >= nve_engine_n_ports(s->config.engine))
+		return "";
+	return nve_engine_port(s->config.engine, slot)->dp.name;
+}
+
+static grpc_slice encode(const struct nve_session_server *s, const struct nve_engine_event *event,
+			 bool session)
+{
+	const struct nve_notice *n = &event->notice;
+	struct nve_codec_event e = { .event = event, .session = session };
+	uint8_t bytes[NVE_CODEC_EVENT_BYTES];
+
+	e.port = port_name(s, n->key.port);
+	e.new_port = n->kind == NVE_NOTICE_TSI_UPDATED ? port_name(s, n->new_port) : "";
+	return grpc_slice_from_copied_buffer((const char *)bytes, nve_codec_event(&e, bytes));
+}
+
+void nve_event_occurred(void *arg, const struct nve_engine_event *event)
+{
+	struct nve_session_server *s = arg;
+	grpc_slice slices[2]; /* bare, and for Sessions; made when the first one wants it */
+	bool made[2] = { false, false };
+
+	s->last_seq = event->seq;
+	for (struct nve_stream *st = s->streams; st; st = st->next) {
+		pthread_mutex_lock(&st->lock);
+		if (nve_feed_wants(&st->feed, &event->notice)) {
+			bool session = st->feed.session;
+
+			if (!made[session])
+				slices[session] = encode(s, event, session);
+			made[session] = true;
+			nve_feed_push(&st->feed, slices[session], event->seq, event->realtime_ns);
+			nve_stream_pump(st);
+		}
+		pthread_mutex_unlock(&st->lock);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (made[i])
+			grpc_slice_unref(slices[i]);
+	}
+}

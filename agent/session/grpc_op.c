@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request's way through the engine, the same for unary calls and for Sessions. */
+#include <string.h>
+
+#include "session/grpc_internal.h"
+
+static void link_op(struct nve_op *op)
+{
+	struct nve_op *head = &op->server->in_engine;
+
+	op->prev = head->prev;
+	op->next = head;
+	head->prev->next = op;
+	head->prev = op;
+}
+
+static void unlink_op(struct nve_op *op)
+{
+	op->prev->next = op->next;
+	op->next->prev = op->prev;
+}
+
+static void finish(struct nve_op *op)
+{
+	if (op->server)
+		unlink_op(op);
+	op->finish(op);
+}
+
+static void done(struct nve_request *req, const struct nve_answer *answer)
+{
+	struct nve_decoded_request *r = container_of(req, struct nve_decoded_request, req);
+	struct nve_op *op = container_of(r->decoded, struct nve_op, decoded);
+
+	if (answer != &req->answer)
+		req->answer = *answer;
+	if (--op->decoded.left == 0)
+		finish(op);
+}
+
+void nve_op_init(struct nve_op *op, struct nve_session_server *s)
+{
+	memset(op, 0, offsetof(struct nve_op, arena));
+	op->server = s;
+	op->work.run = nve_op_submit;
+	nve_arena_init(&op->arena);
+}
+
+/* Refuses what was queued when the server closed; nobody would run the engine any more. */
+static void answer_all(struct nve_op *op, enum nve_reason reason)
+{
+	for (uint32_t i = 0; i < op->decoded.n_requests; i++)
+		op->decoded.requests[i].req.answer = (struct nve_answer){ .reason = reason };
+	finish(op);
+}
+
+void nve_op_submit(struct nve_work *work)
+{
+	struct nve_op *op = container_of(work, struct nve_op, work);
+	struct nve_session_server *s = op->server;
+	uint32_t n = op->decoded.n_requests;
+
+	link_op(op);
+	if (s->closing || n == 0) { /* a batch of which every TSI was malformed has no request */
+		answer_all(op, NVE_REASON_SHUTTING_DOWN);
+		return;
+	}
+	op->decoded.left = n;
+	for (uint32_t i = 0; i < n; i++) {
+		struct nve_request *req = &op->decoded.requests[i].req;
+
+		memcpy(req->client, op->client, sizeof(req->client));
+		req->done = done;
+		nve_engine_submit(s->config.engine, req);
+	}
+}
+
+struct nve_codec_vn nve_op_vn(const struct nve_op *op)
+{
+	struct nve_codec_vn vn = { "", op->server->config.tenant_mtu };
+	const struct nve_vn_context *context;
+
+	if (op->decoded.method != NVE_METHOD_VN_CONNECT ||
+	    op->decoded.requests[0].req.answer.reason != NVE_REASON_OK)
+		return vn;
+	context =
+		nve_engine_vn(op->server->config.engine, op->decoded.requests[0].req.answer.vn_id);
+	if (!context)
+		return vn;
+	vn.name = context->name;
+	if (context->mtu > 0)
+		vn.mtu = context->mtu;
+	return vn;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Unary calls.  The first message comes with the call, the reply is one batch of four operations,
+ * and the memory of the call, its request and its reply is one block.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/grpc_internal.h"
+#include "session/standard.h"
+
+enum { UNARY_MAX = 4096 };
+
+struct nve_unary {
+	struct nve_call base;
+	struct nve_completion done_tag;
+	struct nve_work admin_work;
+	struct nve_admin_query query;
+	grpc_byte_buffer *reply;
+	int cancelled;
+	struct nve_op op; /* last: see nve_op */
+};
+
+struct nve_call *nve_unary_alloc(void)
+{
+	struct nve_unary *u = calloc(1, offsetof(struct nve_unary, op) + sizeof(u->op));
+
+	return u ? &u->base : NULL;
+}
+
+void nve_unary_unused(struct nve_call *call)
+{
+	nve_call_clear(call);
+	free(container_of(call, struct nve_unary, base));
+}
+
+static void release(struct nve_unary *u)
+{
+	struct nve_session_server *s = u->base.server;
+
+	if (u->reply)
+		grpc_byte_buffer_destroy(u->reply);
+	nve_arena_reset(&u->op.arena);
+	nve_call_clear(&u->base);
+	atomic_fetch_sub(&s->unary, 1);
+	free(u);
+	nve_call_ended(s);
+}
+
+static void replied(struct nve_completion *tag, bool ok)
+{
+	(void)ok; /* a client that has gone is no concern of ours */
+	release(container_of(tag, struct nve_unary, done_tag));
+}
+
+static void start(struct nve_unary *u, const grpc_op *ops, size_t n)
+{
+	u->done_tag.done = replied;
+	if (grpc_call_start_batch(u->base.call, ops, n, &u->done_tag, NULL) == GRPC_CALL_OK)
+		return;
+	grpc_call_cancel(u->base.call, NULL);
+	release(u);
+}
+
+static void reply(struct nve_unary *u, struct nve_bytes bytes)
+{
+	grpc_op ops[4] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
+			   { .op = GRPC_OP_SEND_MESSAGE },
+			   { .op = GRPC_OP_SEND_STATUS_FROM_SERVER },
+			   { .op = GRPC_OP_RECV_CLOSE_ON_SERVER } };
+
+	u->reply = nve_make_message(bytes);
+	ops[1].data.send_message.send_message = u->reply;
+	ops[2].data.send_status_from_server.status = GRPC_STATUS_OK;
+	ops[3].data.recv_close_on_server.cancelled = &u->cancelled;
+	start(u, ops, 4);
+}
+
+static void refuse(struct nve_unary *u, const struct nve_refusal *why)
+{
+	grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
+			   { 0 },
+			   { .op = GRPC_OP_RECV_CLOSE_ON_SERVER } };
+
+	ops[1] = nve_status_op(&u->base, why, &u->op.arena);
+	ops[2].data.recv_close_on_server.cancelled = &u->cancelled;
+	start(u, ops, 3);
+}
+
+static void refuse_for(struct nve_unary *u, enum nve_reason reason)
+{
+	struct nve_refusal why = { .reason = reason, .tag = -1 };
+
+	refuse(u, &why);
+}
+
+/* Takes the message; false if the call was answered already. */
+static bool take(struct nve_unary *u, struct nve_bytes *message)
+{
+	struct nve_session_server *s = u->base.server;
+	enum nve_reason reason = NVE_REASON_OK;
+
+	nve_op_init(&u->op, s);
+	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX)
+		reason = NVE_REASON_TOO_MANY_REQUESTS;
+	else if (!u->base.payload) /* none, or one that gRPC itself found too large */
+		reason = grpc_call_failed_before_recv_message(u->base.call)
+				 ? NVE_REASON_TOO_LARGE
+				 : NVE_REASON_INVALID_REQUEST;
+	else if (grpc_byte_buffer_length(u->base.payload) > s->config.limits.message_bytes)
+		reason = NVE_REASON_TOO_LARGE;
+	if (reason == NVE_REASON_OK) {
+		*message = nve_read_message(u->base.payload, &u->op.arena);
+		if (!message->data)
+			reason = NVE_REASON_TOO_LARGE;
+	}
+	if (reason == NVE_REASON_OK)
+		return true;
+	nve_count_refusal(s, reason);
+	refuse_for(u, reason);
+	return false;
+}
+
+/* Signaling ----------------------------------------------------------------------------------- */
+
+static void signaling_finish(struct nve_op *op)
+{
+	struct nve_unary *u = container_of(op, struct nve_unary, op);
+	struct nve_refusal why;
+	struct nve_codec_vn vn;
+	struct nve_bytes bytes;
+	int r;
+
+	if (!op->server) { /* abandoned */
+		nve_arena_reset(&op->arena);
+		free(u);
+		return;
+	}
+	vn = nve_op_vn(op);
+	r = nve_codec_reply(&op->decoded, &vn, &op->arena, &bytes, &why);
+	if (r == 0)
+		reply(u, bytes);
+	else if (r == -EREMOTE)
+		refuse(u, &why);
+	else
+		refuse_for(u, NVE_REASON_INTERNAL);
+}
+
+static void signaling_abandon(struct nve_op *op)
+{
+	struct nve_unary *u = container_of(op, struct nve_unary, op);
+	struct nve_session_server *s = op->server;
+
+	nve_call_clear(&u->base);
+	atomic_fetch_sub(&s->unary, 1);
+	op->server = NULL;
+	nve_call_ended(s);
+}
+
+void nve_signaling_accepted(struct nve_call *call)
+{
+	struct nve_unary *u = container_of(call, struct nve_unary, base);
+	struct nve_session_server *s = call->server;
+	struct nve_refusal why;
+	struct nve_bytes m;
+
+	if (!take(u, &m))
+		return;
+	if (atomic_load(&s->stopping)) {
+		refuse_for(u, NVE_REASON_SHUTTING_DOWN);
+		return;
+	}
+	if (nve_codec_decode((enum nve_method)call->method->arg, m.data, m.len, &s->ports,
+			     &u->op.arena, &u->op.decoded, &why) < 0) {
+		nve_count_refusal(s, why.reason);
+		refuse(u, &why);
+		return;
+	}
+	nve_call_peer(call->call, u->op.client);
+	u->op.finish = signaling_finish;
+	u->op.abandon = signaling_abandon;
+	nve_post(s, &s->unary_source, &u->op.work);
+}
+
+/* Admin --------------------------------------------------------------------------------------- */
+
+static void run_admin(struct nve_work *work)
+{
+	struct nve_unary *u = container_of(work, struct nve_unary, admin_work);
+	struct nve_session_server *s = u->base.server;
+	unsigned long long refused[64];
+	struct nve_admin_env env = s->env;
+	struct nve_bytes bytes;
+
+	for (int i = 0; i < 64; i++)
+		refused[i] = atomic_load(&s->refused[i]);
+	env.refused = refused;
+	env.sessions = atomic_load(&s->sessions);
+	if (nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes) < 0)
+		refuse_for(u, NVE_REASON_INTERNAL);
+	else
+		reply(u, bytes);
+}
+
+void nve_admin_accepted(struct nve_call *call)
+{
+	struct nve_unary *u = container_of(call, struct nve_unary, base);
+	struct nve_session_server *s = call->server;
+	struct nve_refusal why;
+	struct nve_bytes m;
+
+	if (!take(u, &m))
+		return;
+	if (nve_admin_decode((enum nve_admin_call)call->method->arg, m.data, m.len, &s->all_ports,
+			     &u->op.arena, &u->query, &why) < 0) {
+		refuse(u, &why);
+		return;
+	}
+	u->admin_work.run = run_admin;
+	nve_post(s, &s->unary_source, &u->admin_work);
+}
+
+/* Health -------------------------------------------------------------------------------------- */
+
+void nve_health_check_accepted(struct nve_call *call)
+{
+	struct nve_unary *u = container_of(call, struct nve_unary, base);
+	struct nve_session_server *s = call->server;
+	struct nve_bytes m, out;
+	int status;
+
+	if (!take(u, &m))
+		return;
+	status = nve_health_status(m.data, m.len, !atomic_load(&s->stopping), &u->op.arena);
+	if (status == -EBADMSG) {
+		refuse_for(u, NVE_REASON_INVALID_REQUEST);
+	} else if (status == NVE_HEALTH_UNKNOWN) {
+		/* The health protocol's own: NOT_FOUND, which no reason of ours stands for. */
+		grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
+				   { .op = GRPC_OP_SEND_STATUS_FROM_SERVER },
+				   { .op = GRPC_OP_RECV_CLOSE_ON_SERVER } };
+
+		u->base.status_text = grpc_slice_from_static_string("no such service");
+		ops[1].data.send_status_from_server.status = GRPC_STATUS_NOT_FOUND;
+		ops[1].data.send_status_from_server.status_details = &u->base.status_text;
+		ops[2].data.recv_close_on_server.cancelled = &u->cancelled;
+		start(u, ops, 3);
+	} else if (nve_health_reply(status, &u->op.arena, &out) < 0) {
+		refuse_for(u, NVE_REASON_INTERNAL);
+	} else {
+		reply(u, out);
+	}
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store in memory: a chained hash of records and, within a transaction, the list of what each
+ * change replaced.  Knows nothing but store.h.
+ */
+#include "store/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { TAG, VAP, TSI };
+enum { BUCKETS = 4096 };
+
+struct record {
+	struct record *next;
+	enum kind kind;
+	union {
+		struct nve_stored_tag tag;
+		struct nve_stored_vap vap;
+		struct nve_stored_tsi tsi;
+	};
+	struct nve_tsi_addr addrs[]; /* of a TSI */
+};
+
+/* One change of the open transaction; either side may be NULL. */
+struct change {
+	struct change *next;
+	struct record *was;
+	struct record *is;
+};
+
+struct nve_store {
+	struct nve_store *next; /* named ones only */
+	char *path;
+	bool open, in_transaction;
+	size_t n;
+	uint64_t epoch, epoch_before;
+	struct change *changes; /* latest first */
+	struct record *buckets[BUCKETS];
+	struct nve_store_memory_control control;
+};
+
+static struct nve_store *named;
+
+static uint32_t hash(enum kind kind, const char *name, uint32_t number)
+{
+	uint32_t h = 2166136261u ^ (uint32_t)kind;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	h = (h ^ number) * 2654435761u;
+	return (h >> 16) % BUCKETS;
+}
+
+static const char *name_of(const struct record *rec)
+{
+	return rec->kind == TAG ? rec->tag.scope : rec->kind == VAP ? rec->vap.port : "";
+}
+
+static uint32_t number_of(const struct record *rec)
+{
+	return rec->kind == TAG ? rec->tag.tag : rec->kind == VAP ? rec->vap.vn_id : rec->tsi.slot;
+}
+
+static void insert(struct nve_store *store, struct record *rec)
+{
+	struct record **at = &store->buckets[hash(rec->kind, name_of(rec), number_of(rec))];
+
+	rec->next = *at;
+	*at = rec;
+	store->n++;
+}
+
+/* Unlinks and returns the record of that key, NULL if there is none. */
+static struct record *take(struct nve_store *store, enum kind kind, const char *name,
+			   uint32_t number)
+{
+	struct record **at = &store->buckets[hash(kind, name, number)];
+
+	for (; *at; at = &(*at)->next) {
+		struct record *rec = *at;
+
+		if (rec->kind == kind && number_of(rec) == number && !strcmp(name_of(rec), name)) {
+			*at = rec->next;
+			store->n--;
+			return rec;
+		}
+	}
+	return NULL;
+}
+
+static void undo_changes(struct nve_store *store)
+{
+	while (store->changes) {
+		struct change *c = store->changes;
+
+		store->changes = c->next;
+		if (c->is)
+			free(take(store, c->is->kind, name_of(c->is), number_of(c->is)));
+		if (c->was)
+			insert(store, c->was);
+		free(c);
+	}
+	if (store->in_transaction)
+		store->epoch = store->epoch_before;
+	store->in_transaction = false;
+}
+
+static bool faulty(struct nve_store_fault *fault)
+{
+	if (fault->skip) {
+		fault->skip--;
+		return false;
+	}
+	if (!fault->fail)
+		return false;
+	fault->fail--;
+	return true;
+}
+
+static void store_free(struct nve_store *store)
+{
+	undo_changes(store);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (store->buckets[i]) {
+			struct record *rec = store->buckets[i];
+
+			store->buckets[i] = rec->next;
+			free(rec);
+		}
+	}
+	free(store->path);
+	free(store);
+}
+
+static struct nve_store *store_new(const char *path)
+{
+	struct nve_store *store = calloc(1, sizeof(*store));
+
+	if (!store || !path || !*path)
+		return store;
+	store->path = strdup(path);
+	if (!store->path) {
+		free(store);
+		return NULL;
+	}
+	store->next = named;
+	named = store;
+	return store;
+}
+
+static struct nve_store *find(const char *path)
+{
+	struct nve_store *store = named;
+
+	while (store && strcmp(store->path, path) != 0)
+		store = store->next;
+	return store;
+}
+
+static int memory_open(const struct nve_store_config *config, struct nve_store **ret, char **err)
+{
+	struct nve_store *store = config->path && *config->path ? find(config->path) : NULL;
+
+	if (store && store->open) {
+		if (err && asprintf(err, "store %s: already open in this process", store->path) < 0)
+			*err = NULL;
+		return -EBUSY;
+	}
+	if (!store)
+		store = store_new(config->path);
+	if (!store)
+		return -ENOMEM;
+	store->open = true;
+	*ret = store;
+	return 0;
+}
+
+static void memory_close(struct nve_store *store)
+{
+	if (!store)
+		return;
+	undo_changes(store);
+	store->open = false;
+	if (!store->path)
+		store_free(store);
+}
+
+static int by_key(const void *left, const void *right)
+{
+	const struct record *a = *(struct record *const *)left;
+	const struct record *b = *(struct record *const *)right;
+	int names;
+
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	names = strcmp(name_of(a), name_of(b));
+	if (names)
+		return names;
+	return number_of(a) < number_of(b) ? -1 : number_of(a) > number_of(b);
+}
+
+static int give(const struct record *rec, const struct nve_store_reader *reader)
+{
+	if (rec->kind == TAG)
+		return reader->tag(reader->arg, &rec->tag);
+	if (rec->kind == VAP)
+		return reader->vap(reader->arg, &rec->vap);
+	return reader->tsi(reader->arg, &rec->tsi);
+}
+
+static int memory_load(struct nve_store *store, const struct nve_store_reader *reader)
+{
+	struct record **all = calloc(store->n + 1, sizeof(struct record *));
+	size_t n = 0;
+	int r = 0;
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct record *rec = store->buckets[i]; rec; rec = rec->next)
+			all[n++] = rec;
+	qsort(all, n, sizeof(struct record *), by_key);
+	for (size_t i = 0; i < n && !r; i++)
+		r = give(all[i], reader);
+	free(all);
+	return r;
+}
+
+static int memory_epoch(struct nve_store *store, uint64_t *ret)
+{
+	*ret = store->epoch;
+	return 0;
+}
+
+static int memory_begin(struct nve_store *store)
+{
+	if (store->in_transaction)
+		return -EINVAL;
+	if (faulty(&store->control.begin))
+		return store->control.begin.error;
+	store->in_transaction = true;
+	store->epoch_before = store->epoch;
+	return 0;
+}
+
+/* Makes 'rec' (NULL: nothing) the record of that key.  Takes 'rec' in any case. */
+static int change(struct nve_store *store, enum kind kind, const char *name, uint32_t number,
+		  struct record *rec, bool no_memory)
+{
+	struct change *c = calloc(1, sizeof(*c));
+	int r = 0;
+
+	if (!c || no_memory)
+		r = -ENOMEM;
+	else if (!store->in_transaction)
+		r = -EINVAL;
+	else if (faulty(&store->control.put))
+		r = store->control.put.error;
+	if (r) {
+		free(c);
+		free(rec);
+		undo_changes(store);
+		return r;
+	}
+	c->was = take(store, kind, name, number);
+	c->is = rec;
+	c->next = store->changes;
+	store->changes = c;
+	if (rec)
+		insert(store, rec);
+	store->control.puts++;
+	return 0;
+}
+
+static int memory_put_tag(struct nve_store *store, const struct nve_stored_tag *tag)
+{
+	struct record *rec = calloc(1, sizeof(*rec));
+
+	if (rec) {
+		rec->kind = TAG;
+		rec->tag = *tag;
+	}
+	return change(store, TAG, tag->scope, tag->tag, rec, !rec);
+}
+
+static int memory_del_tag(struct nve_store *store, const char *scope, uint16_t tag)
+{
+	return change(store, TAG, scope, tag, NULL, false);
+}
+
+static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *vap)
+{
+	struct record *rec = calloc(1, sizeof(*rec));
+
+	if (rec) {
+		rec->kind = VAP;
+		rec->vap = *vap;
+	}
+	return change(store, VAP, vap->port, vap->vn_id, rec, !rec);
+}
+
+static int memory_del_vap(struct nve_store *store, const char *port, uint32_t vn_id)
+{
+	return change(store, VAP, port, vn_id, NULL, false);
+}
+
+static int memory_put_tsi(struct nve_store *store, const struct nve_stored_tsi *tsi)
+{
+	size_t addrs = tsi->tsi.n_addrs * sizeof(*tsi->addrs);
+	struct record *rec = calloc(1, sizeof(*rec) + addrs);
+
+	if (rec) {
+		rec->kind = TSI;
+		rec->tsi = *tsi;
+		rec->tsi.tsi.key.port = 0; /* not stored */
+		if (addrs)
+			memcpy(rec->addrs, tsi->addrs, addrs);
+		rec->tsi.addrs = rec->addrs;
+	}
+	return change(store, TSI, "", tsi->slot, rec, !rec);
+}
+
+static int memory_del_tsi(struct nve_store *store, uint32_t slot)
+{
+	return change(store, TSI, "", slot, NULL, false);
+}
+
+static int memory_put_epoch(struct nve_store *store, uint64_t epoch)
+{
+	if (!store->in_transaction)
+		return -EINVAL;
+	if (faulty(&store->control.put)) {
+		undo_changes(store);
+		return store->control.put.error;
+	}
+	store->epoch = epoch;
+	return 0;
+}
+
+static int memory_commit(struct nve_store *store)
+{
+	if (!store->in_transaction)
+		return -EINVAL;
+	if (faulty(&store->control.commit)) {
+		undo_changes(store);
+		return store->control.commit.error;
+	}
+	while (store->changes) {
+		struct change *c = store->changes;
+
+		store->changes = c->next;
+		free(c->was);
+		free(c);
+	}
+	store->in_transaction = false;
+	store->control.commits++;
+	return 0;
+}
+
+struct nve_store_memory_control *nve_store_memory_control(const char *path)
+{
+	struct nve_store *store = find(path);
+
+	if (!store)
+		store = store_new(path);
+	return store ? &store->control : NULL;
+}
+
+size_t nve_store_memory_count(const char *path)
+{
+	struct nve_store *store = find(path);
+
+	return store ? store->n : 0;
+}
+
+int nve_store_memory_read(const char *path, const struct nve_store_reader *reader)
+{
+	struct nve_store *store = find(path);
+
+	return store ? memory_load(store, reader) : -ENOENT;
+}
+
+void nve_store_memory_drop(const char *path)
+{
+	struct nve_store **at = &named;
+
+	while (*at) {
+		struct nve_store *store = *at;
+
+		if (path && strcmp(store->path, path) != 0) {
+			at = &store->next;
+			continue;
+		}
+		*at = store->next;
+		store_free(store);
+	}
+}
+
+const struct nve_store_ops nve_store_memory = {
+	.name = "memory",
+	.open = memory_open,
+	.close = memory_close,
+	.load = memory_load,
+	.epoch = memory_epoch,
+	.begin = memory_begin,
+	.put_tag = memory_put_tag,
+	.del_tag = memory_del_tag,
+	.put_vap = memory_put_vap,
+	.del_vap = memory_del_vap,
+	.put_tsi = memory_put_tsi,
+	.del_tsi = memory_del_tsi,
+	.put_epoch = memory_put_epoch,
+	.commit = memory_commit,
+	.rollback = undo_changes,
+};

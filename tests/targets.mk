@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# What runs things: the demo and the tests.  Included by the Makefile.
+
+.PHONY: demo test test-unit test-e2e e2e-tools need-root
+
+PY := /usr/bin/python3
+PY_PROTOS := nve/v1/nve nve/v1/reason google/rpc/status google/rpc/error_details
+PY_GEN := $(PY_PROTOS:%=$(G)/py/%_pb2.py)
+TAG_OBJ := $(G)/tests/tag.bpf.o
+
+$(PY_GEN): $(G)/py/%_pb2.py: proto/%.proto
+	$(call say,PROTOC,$@)
+	@mkdir -p $(G)/py
+	$(Q)protoc $(PROTOPATH) --python_out=$(G)/py --grpc_out=$(G)/py \
+		--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin $*.proto
+
+$(TAG_OBJ): tests/e2e/tag.bpf.c $(G)/vmlinux.h
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -MMD -MP -MF $(G)/tag.bpf.d -MT $@ -c $< -o $@
+
+e2e-tools: $(PY_GEN) $(TAG_OBJ) ## what the end-to-end tests need besides nved and nvectl
+
+need-root:
+	@test "$$(id -u)" = 0 || { echo "this needs root, for packages, network namespaces and BPF:" \
+		"run it as root or with sudo" >&2; exit 1; }
+
+# The packages come first, so the rest is a make of its own: what this one has read of the
+# machine may be out of date by then.
+demo: need-root ## two NVEs, two hypervisors and the kernel's VXLAN device, in a minute (root)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all e2e-tools
+	$(Q)$(PY) tests/demo/demo.py
+
+test: need-root ## install and run everything else (root)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all e2e-tools
+	$(Q)$(MAKE) --no-print-directory VARIANT=san all tests
+	$(Q)$(PY) tests/run.py
+
+test-unit: ## the C tests with ASan and UBSan, and the style checks
+	$(Q)$(MAKE) --no-print-directory VARIANT=san all tests
+	$(Q)$(PY) tests/run.py --only=build/san/tests --only=tests/check
+
+test-e2e: need-root all e2e-tools ## the end-to-end tests alone (root)
+	$(Q)$(PY) tests/run.py --only=tests/e2e
