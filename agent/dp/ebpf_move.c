@@ -19,6 +19,10 @@
  * MAC and is judged by its row and rows under its number, so its verdict is always that of the old
  * set or of the new one.
  *
+ * All this holds for frames that meet one step, or two that follow each other.  So the agent waits
+ * between steps, for many times as long as a program runs: programs are not preempted.  To be
+ * certain it would have to wait for RCU (by membarrier), which takes 10 ms and more a step.
+ *
  * A MAC's number never passes to another MAC in one change (see shadow_tsi.c), so a row under it
  * means that MAC throughout.
  *
@@ -29,8 +33,11 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "dp/ebpf_tables.h"
+
+enum { WAIT_NS = 10000 };
 
 struct ip_row {
 	struct nve_src_ip_key key;
@@ -290,12 +297,28 @@ static void each_mac(struct move *m, void (*fn)(struct move *m, uint32_t number)
 			fn(m, i);
 }
 
+/* Frames that saw the tables before this are through. */
+static void let_frames_pass(struct nve_dp *dp)
+{
+	struct timespec now, until;
+
+	nve_ebpf_rows_flush(dp);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WAIT_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while (now.tv_sec < until.tv_sec ||
+	       (now.tv_sec == until.tv_sec && now.tv_nsec < until.tv_nsec));
+}
+
 static void flip(struct move *m)
 {
 	struct nve_dp *dp = m->dp;
 	struct nve_shadow_tsi *tsi = &dp->shadow.tsis[m->old.slot];
 
-	nve_ebpf_rows_flush(dp);
+	let_frames_pass(dp);
 	nve_ebpf_tsi_record(dp, m->old.slot);
 	tsi->gen++;
 	nve_ebpf_tsi_live(dp, m->old.slot, true);
@@ -328,9 +351,9 @@ void nve_ebpf_move(struct nve_dp *dp, uint32_t slot)
 	each_mac(m, settle_mac);
 	settle_ips(m, false);
 	nve_ebpf_fdb_follow(dp, &m->old, &m->new);
-	nve_ebpf_rows_flush(dp);
+	let_frames_pass(dp);
 	each_mac(m, remove_mac);
 	settle_ips(m, true);
-	nve_ebpf_rows_flush(dp);
+	let_frames_pass(dp); /* a removed row may become another's */
 	free(m);
 }

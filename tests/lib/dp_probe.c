@@ -23,6 +23,8 @@ enum { TC_SHOT = 2, TC_REDIRECT = 7 };
 
 static const char *const ifnames[] = { [A0] = "a0", [A1] = "a1", [U0] = "u0" };
 
+_Thread_local uint32_t dp_probe_ns;
+
 int dp_probe_run(struct dpw *w, uint8_t role, uint8_t mode, uint32_t ifindex,
 		 const struct frame *in, struct frame *out)
 {
@@ -45,6 +47,7 @@ int dp_probe_run(struct dpw *w, uint8_t role, uint8_t mode, uint32_t ifindex,
 	}
 	if (bpf_prog_test_run_opts(prog, &opts) < 0)
 		return -1;
+	dp_probe_ns = opts.duration;
 	if (out)
 		out->len = opts.data_size_out;
 	return opts.retval;
