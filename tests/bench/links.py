@@ -26,9 +26,11 @@ def engine_ns(name, n_vteps=1, ports=1):
     ns = Netns(name)
     for i in range(ports):
         lines = []
-        for a, b, mtu in (("a", "g", TENANT_MTU + 4), ("u", "w", UNDERLAY_MTU)):
+        for a, b in (("a", "g"), ("u", "w")):
+            # The same MTU on both: what only forwards sends tunnels out at the access port too.
             lines += [f"link add {a}{i} type veth peer name {b}{i}"]
-            lines += [f"link set {x}{i} addrgenmode none mtu {mtu} arp off up" for x in (a, b)]
+            lines += [f"link set {x}{i} addrgenmode none mtu {UNDERLAY_MTU} arp off up"
+                      for x in (a, b)]
         ns.link("\n".join(lines) + "\n")
         ns.link(f"link set u{i} arp on\naddr add 192.0.{2 + i}.1/24 dev u{i}\n")
         hop = ns.mac(f"w{i}")
@@ -39,11 +41,21 @@ def engine_ns(name, n_vteps=1, ports=1):
     return ns
 
 
+def plain_bridge(ns):
+    """Where the kernel has them, no netfilter hooks: they would only slow the bridge down."""
+    path = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+    with ns.inside():
+        if os.path.exists(path):
+            with open(path, "w", encoding="ascii") as f:
+                f.write("0")
+
+
 def bridge_ns(name, n_vteps=1, flood=False):
     """The kernel's own: a bridge with a locked port and static entries, and a vxlan device.  The
     bridge is spared what the kernels of some machines lack, VLANs: there is one VN, and tags are
     payload to it."""
     ns = engine_ns(name, n_vteps)
+    plain_bridge(ns)
     ns.link(f"link add br0 type bridge mcast_snooping 0\n"
             f"link add vx0 type vxlan id {VNI} local 192.0.2.1 dstport 4789 nolearning\n"
             f"link set vx0 addrgenmode none mtu {UNDERLAY_MTU} master br0 up\n"
@@ -117,6 +129,7 @@ class Pair:
 
     def bridged(self):
         for i, edge in enumerate(self._gateways()):
+            plain_bridge(edge)
             edge.link(f"link add br0 type bridge mcast_snooping 0\n"
                       f"link add vx0 type vxlan id {VNI} local 192.0.2.{i + 1} dstport 4789 "
                       f"nolearning\nlink set vx0 mtu {TENANT_MTU} master br0 up\n"
@@ -147,12 +160,12 @@ class Pair:
         return self
 
     def gbits(self, seconds):
-        server = self.hosts[1].popen(["iperf3", "--server", "--one-off", "--affinity", "1",
+        server = self.hosts[1].popen(["nice", "-n", "-20", "iperf3", "--server", "--one-off", "--affinity", "1",
                                       "--forceflush"], stdout=subprocess.PIPE, text=True)
         for line in server.stdout:
             if "listening" in line:
                 break
-        out = self.hosts[0].run(f"iperf3 --client 10.0.0.2 --affinity 0 --time {seconds} "
+        out = self.hosts[0].run(f"nice -n -20 iperf3 --client 10.0.0.2 --affinity 0 --time {seconds} "
                                 f"--omit 0.3 --json", timeout=seconds + 20)
         server.wait(timeout=10)
         server.stdout.close()
