@@ -13,23 +13,6 @@
 
 #include "lib/engine_world.h"
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	ew_init(w);
-	ew_open(w);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	ew_done(*state);
-	free(*state);
-	return 0;
-}
-
 /* --- timers ---------------------------------------------------------------------------------- */
 
 static void a_dead_hypervisor_is_cleaned_up_in_two_steps_and_its_tag_rests(void **state)
@@ -308,7 +291,7 @@ static void a_reload_that_the_datapath_does_not_take_is_tried_again(void **state
 	assert_true(nve_engine_next_deadline(w->engine) > w->now_ns + SEC);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ew_setup, ew_teardown)
 
 int main(void)
 {
