@@ -46,7 +46,6 @@ struct nve_ebpf_link {
 /* By index, or by name if that is 0. */
 int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
 		      struct nve_ebpf_link *ret);
-void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret);
 /* Reads what happened, and follows it. */
 void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 
