@@ -10,7 +10,7 @@
 
 #include "dp/fake_dp.h"
 
-/* --- what tests may do ---------------------------------------------------------------------- */
+/* --- what tests may do ------------------------------------------------------------------------ */
 
 void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error)
 {
@@ -28,7 +28,17 @@ void nve_fake_seen(struct nve_dp *dp, uint32_t slot, uint64_t ns)
 	dp->seen[slot] = ns;
 }
 
-/* --- ops ------------------------------------------------------------------------------------ */
+void nve_fake_drop(struct nve_dp *dp, uint32_t slot)
+{
+	dp->drops[slot]++;
+}
+
+uint64_t nve_fake_applied(const struct nve_dp *dp)
+{
+	return dp->applied;
+}
+
+/* --- ops -------------------------------------------------------------------------------------- */
 
 static void fake_close(struct nve_dp *dp)
 {
