@@ -28,16 +28,6 @@ void nve_fake_seen(struct nve_dp *dp, uint32_t slot, uint64_t ns)
 	dp->seen[slot] = ns;
 }
 
-void nve_fake_drop(struct nve_dp *dp, uint32_t slot)
-{
-	dp->drops[slot]++;
-}
-
-uint64_t nve_fake_applied(const struct nve_dp *dp)
-{
-	return dp->applied;
-}
-
 /* --- ops -------------------------------------------------------------------------------------- */
 
 static void fake_close(struct nve_dp *dp)

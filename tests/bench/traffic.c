@@ -127,7 +127,7 @@ struct bench_rate bench_run(struct bench *b, uint32_t ms, uint32_t batch)
 }
 
 uint32_t bench_turns(struct bench *b, int prog, const struct bench_plan *plan, const char *ifname,
-		   uint32_t turns)
+		     uint32_t turns)
 {
 	int nothing = bpf_program__fd(b->skel->progs.nothing);
 	int jump = bpf_map__fd(b->skel->maps.jump);
