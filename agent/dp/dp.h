@@ -13,7 +13,8 @@
  *   1. what goes out of use is switched off (TSIs released, or replaced under their slot);
  *   2. new and changed rows of VNs, VAPs, VTEPs, addresses and forwarding are written, rows of
  *      addresses that are not yet in use so that they do not match;
- *   3. each changed TSI's record is flipped by one store, with which all its addresses change (S69);
+ *   3. each changed TSI's record is flipped by one store, with which all its addresses change
+ *      (S69);
  *   4. rows that no longer serve are removed.
  *
  * One thread.  Functions return 0 or -errno; after a failed set the object is as it was.
@@ -30,12 +31,12 @@ enum nve_dp_role { NVE_DP_ACCESS, NVE_DP_UNDERLAY };
 enum nve_dp_untagged { NVE_DP_UNTAGGED_DROP, NVE_DP_UNTAGGED_HOST };
 
 struct nve_dp_port {
-	uint16_t slot;     /* key: as in nve_tsi_key.port; underlay ports have slots too */
+	uint16_t slot; /* key: as in nve_tsi_key.port; underlay ports have slots too */
 	char name[NVE_NAME_MAX + 1];
 	char ifname[16];
-	uint8_t role;      /* enum nve_dp_role */
-	uint8_t mode;      /* enum nve_dp_mode wanted */
-	uint8_t untagged;  /* enum nve_dp_untagged: access frames without a tag (S11) */
+	uint8_t role;     /* enum nve_dp_role */
+	uint8_t mode;     /* enum nve_dp_mode wanted */
+	uint8_t untagged; /* enum nve_dp_untagged: access frames without a tag (S11) */
 };
 
 /* What a datapath made of a port; 'why' is a sentence for people ("veth: XDP would cost GSO"). */
@@ -75,7 +76,7 @@ struct nve_dp_vn {
 struct nve_dp_vap {
 	uint16_t port; /* key: port and tag */
 	uint16_t tag;
-	bool quarantined;    /* D6: frames dropped under a counter of their own, vn_id unused */
+	bool quarantined; /* D6: frames dropped under a counter of their own, vn_id unused */
 	uint32_t vn_id;
 	uint32_t n_activated; /* BUM is delivered while this is above 0 */
 };
@@ -160,8 +161,8 @@ struct nve_dp_ops {
 
 	/*
 	 * Carries out all that was set and deleted since the last apply, in the order above.  When
-	 * it returns 0, the next frame meets the new state (S13, S21).  On failure some of it may be
-	 * done: the engine says again what was before, and applies that.
+	 * it returns 0, the next frame meets the new state (S13, S21).  On failure some of it may
+	 * be done: the engine says again what was before, and applies that.
 	 */
 	int (*apply)(struct nve_dp *dp);
 	/*
@@ -183,7 +184,7 @@ struct nve_dp_ops {
 	/* Names of the tables, NULL at the end; entries in use and the most there can be. */
 	const char *(*table)(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t *max);
 
-	/* A descriptor that becomes readable when dispatch() has work (links, neighbours), or -1. */
+	/* A descriptor, readable when dispatch() has work (links, neighbours); or -1. */
 	int (*fd)(struct nve_dp *dp);
 	void (*dispatch)(struct nve_dp *dp);
 };

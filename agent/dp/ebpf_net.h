@@ -54,6 +54,8 @@ void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);
+/* Waits, a moment at most, for the next hops of VTEPs that this apply() is the first to know. */
+void nve_ebpf_vteps_await(struct nve_dp *dp);
 /* A neighbor changed. */
 void nve_ebpf_neigh_follow(struct nve_dp *dp, const struct nlmsghdr *msg);
 /* Takes back what the kernel was asked to keep resolved. */
