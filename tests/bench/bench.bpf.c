@@ -18,7 +18,7 @@ typedef __u64 __attribute__((may_alias)) alias_u64;
 
 struct bench_plan plan;
 struct bench_count seen[BENCH_CPUS]; /* by CPU */
-__u64 dice;                    /* one CPU sends */
+__u64 dice;                          /* one CPU sends */
 __u32 forward_to;
 
 /* [0]: the program that 'turn' measures. */

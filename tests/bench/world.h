@@ -13,7 +13,7 @@
 struct bench_world {
 	const char *access, *underlay; /* interfaces */
 	uint8_t mode;                  /* enum nve_dp_mode */
-	uint8_t net;                   /* this NVE is 192.0.net.self, VTEP k 192.0.net.(peers + k) */
+	uint8_t net; /* this NVE is 192.0.net.self, VTEP k 192.0.net.(peers + k) */
 	uint8_t self, peers;
 	uint32_t n_tsis, n_vns, n_vteps;
 	uint32_t local, remote; /* numbers of the first TSI here and of its peer (TSI i: plan.h) */
@@ -30,4 +30,5 @@ uint64_t bench_world_drops(struct nve_dp *dp);
 
 /* What the generator is to send into that world; 'len' of a tenant's frame with its tag. */
 struct bench_plan bench_world_plan(const struct bench_world *w, enum bench_shape shape,
-				   uint32_t len, const uint8_t nve_mac[6], const uint8_t hop_mac[6]);
+				   uint32_t len, const uint8_t nve_mac[6],
+				   const uint8_t hop_mac[6]);
