@@ -160,8 +160,8 @@ class Pair:
 
     def gbits(self, seconds):
         first = "nice -n -20 iperf3"
-        server = self.hosts[1].popen(f"{first} --server --one-off --affinity 1 --forceflush".split(),
-                                     stdout=subprocess.PIPE, text=True)
+        words = f"{first} --server --one-off --affinity 1 --forceflush".split()
+        server = self.hosts[1].popen(words, stdout=subprocess.PIPE, text=True)
         for line in server.stdout:
             if "listening" in line:
                 break
