@@ -52,6 +52,11 @@ void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret);
 /* Reads what happened, and follows it. */
 void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 
+/* --- send
+ * -------------------------------------------------------------------------------------------- */
+int nve_ebpf_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
+		  const void *frame, size_t len);
+
 /* --- neigh
  * ------------------------------------------------------------------------------------------- */
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
