@@ -193,6 +193,15 @@ static enum verdict announce(struct nve_engine *e, struct nve_arrival *a,
 	return SENT;
 }
 
+/* The TSI is still, or again, in use as the same instance. */
+static bool is_here(const struct nve_engine *e, const struct nve_arrival *a)
+{
+	const struct nve_tsi *tsi = nve_core_tsi(e->core, a->slot);
+
+	return tsi && !memcmp(&tsi->key, &a->key, sizeof(a->key)) &&
+	       tsi->state == NVE_TSI_ACTIVATED;
+}
+
 /* One query serves all TSIs of the VAP: the last that arrives asks for all of them. */
 static void query(struct nve_engine *e, struct nve_arrival *a)
 {
@@ -200,7 +209,7 @@ static void query(struct nve_engine *e, struct nve_arrival *a)
 	size_t len;
 
 	for (const struct nve_arrival *b = a->next; b; b = b->next)
-		if (b->key.port == a->key.port && b->key.vn_id == a->key.vn_id)
+		if (b->key.port == a->key.port && b->key.vn_id == a->key.vn_id && is_here(e, b))
 			return;
 	len = nve_announce_igmp_query(frame);
 	send_frame(e, a, NVE_DP_SEND_VAP, frame, len);
@@ -210,12 +219,10 @@ static void query(struct nve_engine *e, struct nve_arrival *a)
 
 static enum verdict carry_on(struct nve_engine *e, struct nve_arrival *a, int *budget)
 {
-	const struct nve_tsi *tsi = nve_core_tsi(e->core, a->slot);
 	size_t n;
 
-	if (!tsi || memcmp(&tsi->key, &a->key, sizeof(a->key)) != 0 ||
-	    tsi->state != NVE_TSI_ACTIVATED)
-		return NO_MORE; /* it has left already */
+	if (!is_here(e, a))
+		return NO_MORE;
 	n = active_addrs(e, a->slot, e->addrs);
 	for (; a->done < a->n; --*budget) {
 		if (*budget <= 0)

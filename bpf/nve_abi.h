@@ -2,8 +2,7 @@
 /*
  * The map layout: the one header that the BPF programs and agent/dp/ebpf*.c share.  Fixed widths,
  * visible padding, sizes pinned.  Integers are in host order unless their type is __be.  Names are
- * those of the P4 tables.  The including file brings in __u8 .. __be32 (vmlinux.h or
- * linux/types.h).
+ * those of the P4 tables.  Whoever includes it brings __u8 .. __be32 (vmlinux.h or linux/types.h).
  */
 #pragma once
 
@@ -52,13 +51,13 @@ enum {
 
 enum nve_drop {
 	NVE_FORWARD = 0,
+	NVE_DROP_COUNT = 32, /* room to append without a new map */
 #define NVE_DROP_ENUM(name, number, text) NVE_DROP_##name = number,
 	NVE_DROP_REASONS(NVE_DROP_ENUM)
 #undef NVE_DROP_ENUM
-		NVE_DROP_COUNT = 32, /* room to append without a new map */
 };
 
-/* --- port: ifindex -> what is attached there.  Off the fast path. ----------------------------- */
+/* --- port: ifindex -> what is attached there.  Off the fast path. */
 
 enum nve_port_role { NVE_PORT_ACCESS = 1, NVE_PORT_UNDERLAY = 2 };
 enum nve_port_flags {
@@ -73,8 +72,7 @@ struct nve_port {
 };
 _Static_assert(sizeof(struct nve_port) == 4, "map ABI");
 
-/* --- vap: port slot * 4096 + vid -> VN.  An array, mapped by the agent. ------------------------
- */
+/* --- vap: port slot * 4096 + vid -> VN.  An array, mapped by the agent. */
 
 enum nve_vap_state { NVE_VAP_NONE = 0, NVE_VAP_LIVE = 1, NVE_VAP_QUARANTINED = 2 };
 
@@ -89,7 +87,7 @@ struct nve_vap_row {
 };
 _Static_assert(sizeof(struct nve_vap_row) == 16, "map ABI");
 
-/* --- tsi: TSI slot -> the record that Activate flips.  An array, mapped by the agent. --------- */
+/* --- tsi: TSI slot -> the record that Activate flips.  An array, mapped by the agent. */
 
 /*
  * 'live' is stored by the agent in one piece, and all that a frame's fate depends on hangs on it:
@@ -123,7 +121,7 @@ enum nve_when {
 	NVE_WHEN_UNTIL = 3, /* counts until the TSI's generation is 'gen' */
 };
 
-/* --- src: ifindex, vid, source MAC -> TSI.  Source filter and classification in one lookup. --- */
+/* --- src: ifindex, vid, source MAC -> TSI.  Source filter and classification in one lookup. */
 
 struct nve_src_key {
 	__u32 ifindex;
@@ -173,8 +171,7 @@ struct nve_src_ip {
 };
 _Static_assert(sizeof(struct nve_src_ip) == 8, "map ABI");
 
-/* --- fdb: VN, destination MAC -> TSI or VTEP. ---------------------------------------------------
- */
+/* --- fdb: VN, destination MAC -> TSI or VTEP. */
 
 struct nve_fdb_key {
 	__u32 vn_id;
@@ -199,8 +196,7 @@ struct nve_fdb {
 };
 _Static_assert(sizeof(struct nve_fdb) == 16, "map ABI");
 
-/* --- vtep: VTEP slot -> ready-made outer header. ------------------------------------------------
- */
+/* --- vtep: VTEP slot -> ready-made outer header. */
 
 enum nve_vtep_flags {
 	NVE_VTEP_RESOLVED = 1 << 0, /* the Ethernet header is right; else frames are dropped */
@@ -225,8 +221,7 @@ struct nve_vtep {
 };
 _Static_assert(sizeof(struct nve_vtep) == 104, "map ABI");
 
-/* --- peer: VNI, outer source IP -> VN.  Decapsulation accepts nothing else. ---------------------
- */
+/* --- peer: VNI, outer source IP -> VN.  Decapsulation accepts nothing else. */
 
 struct nve_peer_key {
 	__u32 vni;   /* with ip all zero: the row of the VNI itself, which tells UNKNOWN_VNI
@@ -241,8 +236,7 @@ struct nve_peer {
 };
 _Static_assert(sizeof(struct nve_peer) == 8, "map ABI");
 
-/* --- flood: VN -> members for BUM. ---------------------------------------------------------------
- */
+/* --- flood: VN -> members for BUM. */
 
 struct nve_member {
 	__u32 slot; /* VTEP slot, or index into vap */
@@ -257,8 +251,7 @@ struct nve_flood {
 };
 _Static_assert(sizeof(struct nve_flood) == 8 + 8 * NVE_FLOOD_MAX, "map ABI");
 
-/* --- counters, per CPU.
- * --------------------------------------------------------------------------- */
+/* --- counters, per CPU. */
 
 /* drops: enum nve_drop -> frames (index 0 unused). */
 
@@ -276,8 +269,7 @@ struct nve_tsi_stats {
 };
 _Static_assert(sizeof(struct nve_tsi_stats) == 32, "map ABI");
 
-/* --- frames of the agent's own: what send.h is told in the control block. ------------------------
- */
+/* --- frames of the NVE's own: what send.h is told in the control block. */
 
 enum nve_send_arg {
 	NVE_SEND_KIND, /* enum nve_send_kind */
