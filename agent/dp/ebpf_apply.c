@@ -270,6 +270,7 @@ int nve_ebpf_apply(struct nve_dp *dp)
 		return nve_ebpf_sweep(dp);
 	out_of_use(dp);
 	new_rows(dp);
+	nve_ebpf_vteps_await(dp);
 	/*
 	 * Those that shrink go first, and those that grow last: so the tables never hold more than
 	 * before or after, and the rows of one change (SLACK in ebpf_load.c).

@@ -29,6 +29,8 @@ void nve_ebpf_probe(const char *ifname, struct nve_ebpf_nic *ret);
 bool nve_ebpf_rxvlan_off(const char *ifname, bool *changed);
 
 /* --- netlink -------------------------------------------------------------------------------- */
+/* A socket that hears of these groups (RTMGRP_..), the caller's; or -errno. */
+int nve_ebpf_netlink_socket(uint32_t groups);
 int nve_ebpf_netlink_open(struct nve_dp *dp);
 void nve_ebpf_netlink_close(struct nve_dp *dp);
 /* Sends one request and gives the first answer to 'fn' (may be NULL); the kernel's -errno. */
@@ -58,6 +60,8 @@ int nve_ebpf_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_se
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);
+/* Waits, a moment at most, for the next hops of VTEPs that this apply() is the first to know. */
+void nve_ebpf_vteps_await(struct nve_dp *dp);
 /* A neighbor changed. */
 void nve_ebpf_neigh_follow(struct nve_dp *dp, const struct nlmsghdr *msg);
 /* Takes back what the kernel was asked to keep resolved. */

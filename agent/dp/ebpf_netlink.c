@@ -19,7 +19,7 @@ enum {
 	READS_MAX = 64, /* of one dispatch: the loop has other work too */
 };
 
-static int open_socket(uint32_t groups)
+int nve_ebpf_netlink_socket(uint32_t groups)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -40,8 +40,8 @@ static int open_socket(uint32_t groups)
 
 int nve_ebpf_netlink_open(struct nve_dp *dp)
 {
-	dp->requests = open_socket(0);
-	dp->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE);
+	dp->requests = nve_ebpf_netlink_socket(0);
+	dp->events = nve_ebpf_netlink_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE);
 	if (dp->requests < 0)
 		return dp->requests;
 	return dp->events < 0 ? dp->events : 0;
