@@ -10,10 +10,10 @@ enum {
 	NVE_VTEP_BUCKETS = 1024,
 	NVE_HASH_BUCKETS = 65536,
 };
-#define NVE_SEC_NS 1000000000ull
-#define NVE_PARK_NS (5 * NVE_SEC_NS)        /* how long a request waits for the NVA */
-#define NVE_SEEN_SLACK_NS 200000000ull      /* last_seen() is up to that much too early */
-#define NVE_RETRY_MAX_NS (60 * NVE_SEC_NS)
+#define NVE_SEC_NS        1000000000ull
+#define NVE_PARK_NS       (5 * NVE_SEC_NS) /* how long a request waits for the NVA */
+#define NVE_SEEN_SLACK_NS 200000000ull     /* last_seen() is up to that much too early */
+#define NVE_RETRY_MAX_NS  (60 * NVE_SEC_NS)
 
 /* A VTEP slot of the datapath.  Its place is the slot. */
 struct nve_vtep_slot {
@@ -39,11 +39,11 @@ struct nve_remote {
 struct nve_vn_rec {
 	struct nve_vn_rec *next;
 	struct nve_vn_context context; /* as last heard; its 'vteps' are in 'slots' */
-	bool known;     /* 'context' was heard at all */
-	bool live;      /* the datapath has the VN */
-	bool entering;  /* its remote MACs are still to be said */
-	bool dirty;     /* the NVA changed it */
-	bool withdrawn; /* the NVA does not know it any more (said once) */
+	bool known;                    /* 'context' was heard at all */
+	bool live;                     /* the datapath has the VN */
+	bool entering;                 /* its remote MACs are still to be said */
+	bool dirty;                    /* the NVA changed it */
+	bool withdrawn;                /* the NVA does not know it any more (said once) */
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;

@@ -14,7 +14,7 @@
  *   2. new and changed rows of VNs, VAPs, VTEPs, addresses and forwarding are written, rows of
  *      addresses that are not yet in use so that they do not match;
  *   3. each changed TSI's record is flipped by one store, with which all its addresses change
- * (S69);
+ *      (S69);
  *   4. rows that no longer serve are removed.
  *
  * One thread.  Functions return 0 or -errno; after a failed set the object is as it was.
@@ -221,8 +221,7 @@ struct nve_dp_ops {
 	/* Names of the tables, NULL at the end; entries in use and the most there can be. */
 	const char *(*table)(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t *max);
 
-	/* A descriptor that becomes readable when dispatch() has work (links, neighbours), or -1.
-	 */
+	/* A descriptor, readable when dispatch() has work (links, neighbours); or -1. */
 	int (*fd)(struct nve_dp *dp);
 	void (*dispatch)(struct nve_dp *dp);
 };

@@ -37,8 +37,7 @@ struct neigh {
 	uint8_t mac[NVE_MAC_LEN];
 };
 
-/* --- asking the kernel
- * ---------------------------------------------------------------------------------- */
+/* --- asking the kernel ---------------------------------------------------------------------- */
 
 struct route {
 	uint32_t ifindex, via;
@@ -149,8 +148,7 @@ void nve_ebpf_neigh_forget(struct nve_dp *dp)
 	}
 }
 
-/* --- the row
- * ---------------------------------------------------------------------------------------------- */
+/* --- the row -------------------------------------------------------------------------------- */
 
 static uint16_t checksum(const uint8_t *p, size_t len)
 {
@@ -247,8 +245,7 @@ static int vtep_write(struct nve_dp *dp, uint32_t slot)
 	return write_row(dp, slot, &row);
 }
 
-/* --- finding and following
- * ---------------------------------------------------------------------------------- */
+/* --- finding and following ------------------------------------------------------------------ */
 
 /* An earlier agent's row knows a neighbor that the kernel has forgotten since: good until another.
  */

@@ -7,8 +7,7 @@
 struct nlmsghdr;
 struct nve_ebpf_link;
 
-/* --- attach, probe
- * --------------------------------------------------------------------------------- */
+/* --- attach, probe -------------------------------------------------------------------------- */
 int nve_ebpf_port_set(struct nve_dp *dp, const struct nve_dp_port *port, char **err);
 int nve_ebpf_port_del(struct nve_dp *dp, uint16_t slot);
 int nve_ebpf_port_status(struct nve_dp *dp, uint16_t slot, struct nve_dp_port_status *ret);
@@ -29,8 +28,7 @@ void nve_ebpf_probe(const char *ifname, struct nve_ebpf_nic *ret);
 /* Switches VLAN tags in frame metadata off; false if they are on and stay on. */
 bool nve_ebpf_rxvlan_off(const char *ifname, bool *changed);
 
-/* --- netlink
- * --------------------------------------------------------------------------------------- */
+/* --- netlink -------------------------------------------------------------------------------- */
 int nve_ebpf_netlink_open(struct nve_dp *dp);
 void nve_ebpf_netlink_close(struct nve_dp *dp);
 /* Sends one request and gives the first answer to 'fn' (may be NULL); the kernel's -errno. */
@@ -52,8 +50,7 @@ void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret);
 /* Reads what happened, and follows it. */
 void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 
-/* --- neigh
- * ------------------------------------------------------------------------------------------- */
+/* --- neigh ---------------------------------------------------------------------------------- */
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);

@@ -102,8 +102,7 @@ int nve_ebpf_ask(struct nve_dp *dp, struct nlmsghdr *request, nve_ebpf_answer_fn
 	}
 }
 
-/* --- links
- * -------------------------------------------------------------------------------------------- */
+/* --- links ---------------------------------------------------------------------------------- */
 
 void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret)
 {
@@ -156,8 +155,7 @@ int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
 	return r < 0 ? r : ret->ifindex ? 0 : -ENODEV;
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------- */
 
 static void follow_link(struct nve_dp *dp, const struct nlmsghdr *msg)
 {

@@ -79,8 +79,7 @@ void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final)
 uint32_t nve_ebpf_row_ifindex(const struct nve_dp *dp, const struct nve_shadow_tsi_state *state,
 			      bool now);
 
-/* --- apply, move, resync
- * --------------------------------------------------------------------------- */
+/* --- apply, move, resync -------------------------------------------------------------------- */
 /* In use before and after, as the same TSI: frames go on passing while it changes. */
 bool nve_ebpf_stays(const struct nve_shadow_tsi *tsi);
 /* Whether rows of addresses differ. */

@@ -25,8 +25,7 @@
 static struct dpw w;
 static const struct dpw *backend;
 
-/* --- frames
- * ------------------------------------------------------------------------------------------ */
+/* --- frames --------------------------------------------------------------------------------- */
 
 static struct nve_fake_verdict send_to(uint16_t port, uint16_t tag, const char *src, const char *ip,
 				       const char *dst)
@@ -81,8 +80,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* --- apply
- * -------------------------------------------------------------------------------------------- */
+/* --- apply ---------------------------------------------------------------------------------- */
 
 static void what_was_set_shows_after_apply_and_not_before(void **state)
 {
@@ -184,8 +182,7 @@ static void deleting_everything_leaves_no_row(void **state)
 	assert_int_equal(dpw_used(&w), before);
 }
 
-/* --- references and room
- * -------------------------------------------------------------------------------- */
+/* --- references and room -------------------------------------------------------------------- */
 
 static void what_refers_to_nothing_is_refused_and_changes_nothing(void **state)
 {
@@ -315,8 +312,7 @@ static void a_vn_has_room_for_so_many_members(void **state)
 	dpw_apply(&w);
 }
 
-/* --- source filter
- * -------------------------------------------------------------------------------------- */
+/* --- source filter -------------------------------------------------------------------------- */
 
 static void a_mac_without_ip_sends_with_any_ip_and_no_other_mac_does(void **state)
 {
@@ -400,8 +396,7 @@ static void an_address_that_is_not_active_is_reserved_and_not_in_use(void **stat
 	assert_int_equal(reaches(MAC_3), 1);
 }
 
-/* --- updates of a TSI in use
- * --------------------------------------------------------------------------- */
+/* --- updates of a TSI in use ---------------------------------------------------------------- */
 
 static void addresses_of_a_tsi_in_use_are_added_changed_and_removed(void **state)
 {
@@ -496,8 +491,7 @@ static void an_address_passes_from_one_tsi_to_another_in_one_apply(void **state)
 	assert_int_equal(reaches(MAC_1), 1);
 }
 
-/* --- forwarding
- * -------------------------------------------------------------------------------------------- */
+/* --- forwarding ----------------------------------------------------------------------------- */
 
 static void the_second_destination_takes_over_while_it_is_in_use(void **state)
 {
@@ -625,9 +619,7 @@ static void a_quarantined_tag_carries_nothing(void **state)
 	assert_int_equal(send_to(A0, TAG_10, MAC_1, "", MAC_ALL).copies, 3);
 }
 
-/* --- resync
- * -------------------------------------------------------------------------------------------------
- */
+/* --- resync --------------------------------------------------------------------------------- */
 
 static void after_a_resync_there_is_what_was_set_during_it(void **state)
 {
@@ -665,8 +657,7 @@ static void what_the_operator_reads_is_of_tsis_that_there_are(void **state)
 	assert_int_equal(w.ops->port_status(w.dp, 77, &status), -ENOENT);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------
- */
+/* -------------------------------------------------------------------------------------------- */
 
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 

@@ -99,8 +99,7 @@ static int close_it(void **state)
 	return 0;
 }
 
-/* --- pins
- * ---------------------------------------------------------------------------------------------- */
+/* --- pins ----------------------------------------------------------------------------------- */
 
 static void a_restart_with_the_same_intent_writes_nothing(void **state)
 {
@@ -317,9 +316,7 @@ static void a_port_that_is_configured_no_more_is_detached_by_the_resync(void **s
 	open_pinned();
 }
 
-/* --- ports
- * ------------------------------------------------------------------------------------------------
- */
+/* --- ports ---------------------------------------------------------------------------------- */
 
 static int set_port(uint16_t slot, const char *ifname, uint8_t mode, char **err)
 {
@@ -409,8 +406,7 @@ static void an_interface_that_comes_back_is_followed_by_programs_and_rows(void *
 	assert_int_equal(dpw_from_vtep(&w, "192.0.2.2", VNI_7, MAC_ALL).copies, 2);
 }
 
-/* --- next hops
- * --------------------------------------------------------------------------------------------- */
+/* --- next hops ------------------------------------------------------------------------------ */
 
 static struct nve_vtep vtep_row(uint32_t slot)
 {
@@ -525,8 +521,7 @@ static void a_next_hop_nobody_knows_yet_is_asked_for_and_taken_when_it_answers(v
 	dpw_ip("neigh flush dev u0 nud all to 192.0.2.50");
 }
 
-/* --- tables as text
- * ------------------------------------------------------------------------------------------ */
+/* --- tables as text ------------------------------------------------------------------------- */
 
 struct text {
 	char rows[8192];
@@ -615,9 +610,7 @@ static void drops_are_counted_by_reason_and_tsi(void **state)
 	assert_int_equal(stats.dropped + stats.in.frames, 0);
 }
 
-/* --- many
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- many ----------------------------------------------------------------------------------- */
 
 /* After some rounds all lists have grown, and the allocator has filled its own caches. */
 enum { MANY = 1000, VNS = 100, ROUNDS = 12 };

@@ -36,8 +36,7 @@ static uint32_t pick(uint32_t n)
 	return rand_r(&seed) % n;
 }
 
-/* --- random things to say
- * --------------------------------------------------------------------------- */
+/* --- random things to say ------------------------------------------------------------------- */
 
 /* Which TSI has an address at a place: no two may (the core sees to it). */
 struct claims {
@@ -198,8 +197,7 @@ static void print_tables(void)
 	}
 }
 
-/* --- every frame there can be
- * -------------------------------------------------------------------------- */
+/* --- every frame there can be --------------------------------------------------------------- */
 
 static void same(const struct nve_fake_verdict *a, const struct nve_fake_verdict *b,
 		 const char *what)
@@ -311,8 +309,7 @@ static void what_a_restart_finds_is_what_was_there_whatever_came_before(void **s
 	}
 }
 
-/* --- frames meanwhile
- * ------------------------------------------------------------------------------------ */
+/* --- frames meanwhile ----------------------------------------------------------------------- */
 
 /* Two sets of TSI 1, and frames with their fate under both. */
 struct change {
