@@ -269,7 +269,7 @@ struct nve_tsi_stats {
 };
 _Static_assert(sizeof(struct nve_tsi_stats) == 32, "map ABI");
 
-/* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ------------------ */
+/* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ---------------- */
 
 #define NVE_TRACED(X) X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood)
 enum nve_traced {
