@@ -10,7 +10,7 @@
 /* Without a tag there is no VN (S11); the host may want such frames for in-band signaling. */
 static __noinline int nve_untagged(__u32 ifindex)
 {
-	struct nve_port *port = bpf_map_lookup_elem(&nve_port, &ifindex);
+	struct nve_port *port = nve_lookup(port, &ifindex);
 
 	return port && port->flags & NVE_PORT_UNTAGGED_HOST ? NVE_TO_HOST : NVE_DROP_NO_TAG;
 }
@@ -45,7 +45,7 @@ static __always_inline int nve_parse_access(struct nve_frame *f)
 /* Takes the TSI that a row of src or src_ip leads to; it must be Activated, and of this VAP. */
 static __always_inline int nve_from_tsi(struct nve_frame *f, __u32 slot, __u8 when, __u16 gen)
 {
-	struct nve_tsi_row *row = bpf_map_lookup_elem(&nve_tsi, &slot);
+	struct nve_tsi_row *row = nve_lookup(tsi, &slot);
 	union nve_where at;
 
 	if (!row)
@@ -117,7 +117,7 @@ static __always_inline int nve_classify_by_ip(struct nve_frame *f)
 
 	why = nve_claimed_ip(f->l3, f->end, f->proto, (__u64 *)(void *)key.ip);
 	if (!why)
-		row = bpf_map_lookup_elem(&nve_src_ip, &key);
+		row = nve_lookup(src_ip, &key);
 	if (!row) {
 		f->who.tsi = NVE_NO_TSI;
 		return why ?: nve_wrong_ip(f->proto);
@@ -128,13 +128,13 @@ static __always_inline int nve_classify_by_ip(struct nve_frame *f)
 /* No row for this source MAC, or none that counts ('why' says which). */
 static __always_inline int nve_classify_slow(struct nve_frame *f, int why)
 {
-	struct nve_port *port = bpf_map_lookup_elem(&nve_port, &f->who.ifindex);
+	struct nve_port *port = nve_lookup(port, &f->who.ifindex);
 	struct nve_vap_row *vap = NULL;
 	__u32 key;
 
 	if (port && port->slot < nve_n_ports) {
 		key = port->slot * NVE_VID_COUNT + f->who.vid;
-		vap = bpf_map_lookup_elem(&nve_vap, &key);
+		vap = nve_lookup(vap, &key);
 	}
 	if (!vap || vap->state == NVE_VAP_NONE)
 		return NVE_DROP_NO_VAP;
@@ -153,7 +153,7 @@ static __always_inline int nve_classify(struct nve_frame *f)
 	struct nve_src *src;
 
 	nve_mac_copy(key.mac, f->who.mac);
-	src = bpf_map_lookup_elem(&nve_src, &key);
+	src = nve_lookup(src, &key);
 	f->who.src = src;
 	if (src) {
 		why = nve_from_tsi(f, src->tsi, src->when, src->gen);

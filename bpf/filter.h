@@ -19,7 +19,7 @@ static __always_inline enum nve_drop nve_src_ip_find(const struct nve_who *who, 
 
 	((nve_u64 *)key.ip)[0] = ((const nve_u64 *)ip)[0];
 	((nve_u64 *)key.ip)[1] = ((const nve_u64 *)ip)[1];
-	row = bpf_map_lookup_elem(&nve_src_ip, &key);
+	row = nve_lookup(src_ip, &key);
 	if (!row || row->tsi != who->tsi)
 		return NVE_DROP_SRC_IP;
 	return nve_counts(row->when, row->gen, who->live) ? NVE_FORWARD : NVE_DROP_SRC_INACTIVE;

@@ -33,7 +33,7 @@ static __always_inline struct nve_flood_run nve_flood_begin(struct __sk_buff *sk
 
 	return (struct nve_flood_run){
 		.skb = skb,
-		.flood = bpf_map_lookup_elem(&nve_flood, &vn_id),
+		.flood = nve_lookup(flood, &vn_id),
 		.vn_id = vn_id,
 		.vni = f->vni,
 		.ifindex = f->who.ifindex,
@@ -57,12 +57,16 @@ static long nve_flood_local(__u32 i, struct nve_flood_run *run)
 		run->has_remote = 1;
 	if (member->kind != NVE_DEST_TSI)
 		return 0;
-	vap = bpf_map_lookup_elem(&nve_vap, &slot);
+	vap = nve_lookup(vap, &slot);
 	if (!vap || vap->state != NVE_VAP_LIVE || vap->vn_id != run->vn_id || !vap->n_activated)
 		return 0;
 	if (vap->ifindex == run->ifindex && vid == run->vid)
 		return 0;
 	run->has_member = 1;
+	if (nve_dry) {
+		nve_trace_copy(NVE_FORWARD);
+		return 0;
+	}
 	if (nve_tc_tag(run->skb, run->priority | vid)) {
 		nve_count_drop(NVE_DROP_NO_ROOM, run->tsi);
 		return 0;
@@ -83,9 +87,13 @@ static long nve_flood_remote(__u32 i, struct nve_flood_run *run)
 
 	if (member->kind != NVE_DEST_VTEP)
 		return 0;
-	vtep = bpf_map_lookup_elem(&nve_vtep, &slot);
+	vtep = nve_lookup(vtep, &slot);
 	run->has_member = 1;
 	why = vtep ? nve_check_vtep(vtep, run->ip_len) : NVE_DROP_INTERNAL;
+	if (nve_dry) {
+		nve_trace_copy(why);
+		return 0;
+	}
 	if (!why) {
 		nve_outer_write(&head, vtep, run->len, run->vni, run->sport, 0);
 		if (bpf_skb_store_bytes(run->skb, 0, &head, NVE_OUTER4_LEN, 0))

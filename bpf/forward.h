@@ -12,7 +12,7 @@
 static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest *dest)
 {
 	__u32 slot = dest->slot;
-	struct nve_tsi_row *row = bpf_map_lookup_elem(&nve_tsi, &slot);
+	struct nve_tsi_row *row = nve_lookup(tsi, &slot);
 	__u64 live;
 
 	if (!row)
@@ -29,7 +29,7 @@ static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest
 
 static __always_inline int nve_to_vtep(struct nve_frame *f, __u32 slot)
 {
-	struct nve_vtep *vtep = bpf_map_lookup_elem(&nve_vtep, &slot);
+	struct nve_vtep *vtep = nve_lookup(vtep, &slot);
 
 	if (!vtep)
 		return NVE_DROP_INTERNAL;
@@ -57,7 +57,7 @@ static __always_inline int nve_find(struct nve_frame *f, const __u8 *dst)
 	if (dst[0] & 1)
 		return nve_to_group(dst);
 	nve_mac_copy(key.mac, dst);
-	row = bpf_map_lookup_elem(&nve_fdb, &key);
+	row = nve_lookup(fdb, &key);
 	if (!row) {
 		return NVE_FORWARD;
 	}
@@ -76,6 +76,8 @@ static __always_inline int nve_access(struct nve_frame *f)
 	const struct nve_eth *eth = f->data;
 	int why;
 
+	if (nve_dry)
+		f->len += nve_trace_more();
 	why = nve_parse_access(f) ?: nve_classify(f) ?: nve_filter(f);
 	if (why)
 		return why;
@@ -97,6 +99,8 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 	const struct nve_eth *eth;
 	int why;
 
+	if (nve_dry)
+		f->len += nve_trace_more();
 	why = nve_parse_outer(f);
 	if (why)
 		return why;

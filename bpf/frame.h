@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "maps.h"
+#include "trace.h"
 
 /* Not a drop: XDP leaves the frame to TC, TC to the host's stack.  Beyond every drop reason. */
 #define NVE_TO_HOST NVE_DROP_COUNT
@@ -64,8 +64,13 @@ static __always_inline void nve_count_drop(__u32 why, __u32 tsi)
 {
 	struct nve_tsi_drop_key key = { .tsi = tsi, .reason = why };
 	__u64 one = 1;
-	__u64 *n = bpf_map_lookup_elem(&nve_drops, &why);
+	__u64 *n;
 
+	if (nve_dry) {
+		nve_trace_drop(why);
+		return;
+	}
+	n = bpf_map_lookup_elem(&nve_drops, &why);
 	if (n)
 		(*n)++; /* a slot of this CPU: no atomic needed */
 	if (tsi == NVE_NO_TSI)
@@ -89,6 +94,8 @@ static __always_inline void nve_count_in(const struct nve_frame *f)
 	__u32 key = f->who.tsi;
 	struct nve_tsi_stats *s;
 
+	if (nve_dry)
+		return;
 	s = bpf_map_lookup_elem(&nve_tsi_stats, &key);
 	if (!s)
 		return;
@@ -101,6 +108,8 @@ static __always_inline void nve_count_out(const struct nve_frame *f)
 	__u32 key = f->to_tsi;
 	struct nve_tsi_stats *s;
 
+	if (nve_dry)
+		return;
 	s = bpf_map_lookup_elem(&nve_tsi_stats, &key);
 	if (!s)
 		return;
@@ -111,8 +120,11 @@ static __always_inline void nve_count_out(const struct nve_frame *f)
 /* Data frames keep a TSI alive (S73); seldom written, so that CPUs do not fight for the line. */
 static __always_inline void nve_touch(struct nve_tsi_row *row)
 {
-	__u64 now = bpf_ktime_get_coarse_ns();
+	__u64 now;
 
+	if (nve_dry)
+		return;
+	now = bpf_ktime_get_coarse_ns();
 	if (now - row->seen >= NVE_SEEN_STEP_NS)
 		row->seen = now;
 }

@@ -278,3 +278,34 @@ enum nve_send_arg {
 	NVE_SEND_VID,
 };
 enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
+
+/* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ---------------- */
+
+#define NVE_TRACED(X) X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood)
+enum nve_traced {
+#define NVE_TRACED_ENUM(name) NVE_TRACED_##name,
+	NVE_TRACED(NVE_TRACED_ENUM)
+#undef NVE_TRACED_ENUM
+		NVE_TRACED_COUNT,
+};
+
+enum { NVE_TRACE_MAX = 256, NVE_TRACE_KEY_MAX = 24 };
+enum nve_trace_copied { NVE_TRACE_COPY = 1, NVE_TRACE_COPY_LOST = 2 };
+
+struct nve_trace_step {
+	__u8 table; /* enum nve_traced */
+	__u8 copy;  /* enum nve_trace_copied: a member of a flood */
+	__u16 why;  /* enum nve_drop: that copy is lost */
+	__u32 key[NVE_TRACE_KEY_MAX / 4];
+	__u32 pad;
+};
+_Static_assert(sizeof(struct nve_trace_step) == 32, "map ABI");
+
+struct nve_trace {
+	__u32 n;    /* steps, also those beyond the last that has room */
+	__u32 why;  /* enum nve_drop */
+	__u32 more; /* set before: by so much the frame is longer than what the run is given */
+	__u16 tci;  /* of the tag that TC puts on, if 'tagged' */
+	__u16 tagged;
+	struct nve_trace_step steps[NVE_TRACE_MAX];
+};

@@ -36,6 +36,8 @@ static __always_inline int nve_check_outer(struct nve_frame *f, const struct nve
 	if (len < NVE_OUTER4_LEN || len > f->len || bpf_ntohs(udp->len) + sizeof(*ip) != ip_len)
 		return NVE_DROP_OUTER_INVALID;
 	f->trailer = f->len - len;
+	if (nve_dry)
+		f->trailer = nve_trace_cut(f->trailer);
 	f->len = len;
 	return NVE_FORWARD;
 }
@@ -73,13 +75,13 @@ static __always_inline int nve_peer_find(struct nve_frame *f)
 	struct nve_peer *peer;
 
 	nve_ip_from_4(key.ip, f->outer_src);
-	peer = bpf_map_lookup_elem(&nve_peer, &key);
+	peer = nve_lookup(peer, &key);
 	if (peer) {
 		f->vn_id = peer->vn_id;
 		return NVE_FORWARD;
 	}
 	__builtin_memset(key.ip, 0, sizeof(key.ip));
-	return bpf_map_lookup_elem(&nve_peer, &key) ? NVE_DROP_UNKNOWN_VTEP : NVE_DROP_UNKNOWN_VNI;
+	return nve_lookup(peer, &key) ? NVE_DROP_UNKNOWN_VTEP : NVE_DROP_UNKNOWN_VNI;
 }
 
 static __always_inline int nve_check_inner(const struct nve_eth *eth)

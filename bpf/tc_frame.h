@@ -163,6 +163,8 @@ static __always_inline int nve_tc_unwrap(struct __sk_buff *skb, const struct nve
 
 static __always_inline int nve_tc_tag(struct __sk_buff *skb, __u16 tci)
 {
+	if (nve_dry)
+		nve_trace_tag(tci);
 	return bpf_skb_vlan_push(skb, NVE_P_8021Q, tci) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
 }
 

@@ -128,6 +128,35 @@ typedef void nve_dp_drop_fn(void *arg, const char *name, const char *text, uint6
 /* One row as text: "key" and "value" are JSON objects with named fields. */
 typedef void nve_dp_row_fn(void *arg, const char *key, const char *value);
 
+enum { NVE_DP_FRAME_MIN = 14, NVE_DP_FRAME_MAX = 9216, NVE_DP_OUT_MAX = NVE_DP_FRAME_MAX + 80 };
+enum nve_dp_verdict { NVE_DP_DROPPED, NVE_DP_FORWARDED, NVE_DP_FLOODED, NVE_DP_TO_HOST };
+
+/* What would become of a frame. */
+struct nve_dp_why {
+	uint8_t verdict;    /* enum nve_dp_verdict */
+	const char *reason; /* as in drops(), static; "" unless it is dropped */
+	const char *text;
+	uint32_t n_programs;     /* that it goes through, one after the other */
+	const char *programs[2]; /* static */
+	/* Of a frame that is forwarded: */
+	char out_ifname[16];
+	uint16_t out_port;  /* slot, or NVE_PORT_NONE */
+	struct nve_ip vtep; /* family 0: not to a VTEP */
+	uint32_t out_len;
+	uint32_t n_out; /* the bytes there are of it: a long frame's end is not told */
+	uint8_t out[NVE_DP_OUT_MAX];
+};
+
+enum nve_dp_copy { NVE_DP_COPY_NONE, NVE_DP_COPY_SENT, NVE_DP_COPY_LOST };
+/* A row that was looked for. */
+struct nve_dp_step {
+	const char *table;
+	const char *key, *value; /* as in dump(); value "" if there is none */
+	uint8_t copy;            /* enum nve_dp_copy: a member of a flood */
+	const char *reason;      /* of a copy that is lost, else "" */
+};
+typedef void nve_dp_step_fn(void *arg, const struct nve_dp_step *step);
+
 struct nve_dp_ops {
 	const char *name; /* "fake", "ebpf", "p4rt" */
 
@@ -193,6 +222,14 @@ struct nve_dp_ops {
 	int (*tsi_drops)(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg);
 	/* Dumps a table by its name of the architecture ("src", "fdb", ..); -ENOENT: no such. */
 	int (*dump)(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg);
+	/*
+	 * What would become of a frame that came in at a port, now, by the programs' own code and
+	 * tables; each row they look for goes to 'fn'.  Sends nothing, changes no table and no
+	 * counter.  'len' is NVE_DP_FRAME_MIN to _MAX.  -ENODEV: the port has no interface now;
+	 * -EOPNOTSUPP: this datapath cannot tell.
+	 */
+	int (*why)(struct nve_dp *dp, uint16_t port, const uint8_t *frame, size_t len,
+		   struct nve_dp_why *ret, nve_dp_step_fn *fn, void *arg);
 	/* Names of the tables, NULL at the end; entries in use and the most there can be. */
 	const char *(*table)(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t *max);
 

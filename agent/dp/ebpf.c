@@ -13,6 +13,7 @@
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
+#include "dp/ebpf_why.h"
 
 enum { VXLAN_PORT = 4789 };
 
@@ -28,6 +29,7 @@ static void ebpf_close(struct nve_dp *dp)
 			close(dp->ports[i].xdp_link);
 	}
 	nve_ebpf_netlink_close(dp);
+	nve_ebpf_why_close(dp);
 	nve_ebpf_unload(dp);
 	nve_shadow_close(&dp->shadow);
 	if (dp->pin_fd >= 0)
@@ -225,6 +227,7 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.drops = nve_ebpf_drops,
 	.tsi_drops = nve_ebpf_tsi_drops,
 	.dump = nve_ebpf_dump,
+	.why = nve_ebpf_why,
 	.table = nve_ebpf_table,
 	.fd = ebpf_fd,
 	.dispatch = nve_ebpf_netlink_dispatch,

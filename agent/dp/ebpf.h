@@ -3,7 +3,7 @@
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
  * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats,
- * send.
+ * send, why.
  */
 #pragma once
 
@@ -74,7 +74,8 @@ struct nve_dp {
 	struct nve_shadow shadow;
 	struct nve_ip local_vtep;
 	uint16_t vxlan_port;
-	void *object; /* the skeleton */
+	void *object;             /* the skeleton */
+	struct nve_ebpf_dry *dry; /* the programs of why(), from its first call on */
 	int prog[NVE_PROGS];
 	int map[NVE_MAPS];
 	struct nve_ebpf_buffer buffer[NVE_MAPS];
@@ -104,6 +105,7 @@ bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name
 /* Removes all pins, detaching what is pinned, and the directory. */
 int nve_ebpf_pins_remove(struct nve_dp *dp);
 const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
+const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog);
 /* Sets '*err' to a message if 'err' is not NULL; returns 'r'. */
 int nve_ebpf_error(char **err, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

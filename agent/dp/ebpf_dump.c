@@ -15,6 +15,7 @@
 
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
+#include "dp/ebpf_why.h"
 
 /* The longest is a flood row of 128 members. */
 enum { TEXT_MAX = 16384 };
@@ -159,7 +160,7 @@ static void say_type(struct text *t, const struct btf *btf, uint32_t id, const c
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-struct dump {
+struct nve_ebpf_dump {
 	enum nve_ebpf_map map;
 	struct btf *btf;
 	struct bpf_map_info info;
@@ -168,7 +169,7 @@ struct dump {
 	struct text key, value;
 };
 
-static void say_key(struct dump *d, const void *key)
+static void say_key(struct nve_ebpf_dump *d, const void *key)
 {
 	uint32_t index;
 
@@ -203,7 +204,7 @@ static bool zero(const uint8_t *p, size_t n)
 
 static int dump_row(struct nve_dp *dp, void *arg, const void *key, const void *value)
 {
-	struct dump *d = arg;
+	struct nve_ebpf_dump *d = arg;
 	const char *name = d->map == NVE_MAP_DROPS || d->map == NVE_MAP_TSI_DROPS ? "frames" : "";
 	bool per_cpu = *name || d->map == NVE_MAP_TSI_STATS;
 	bool array =
@@ -224,10 +225,17 @@ static int dump_row(struct nve_dp *dp, void *arg, const void *key, const void *v
 	return 0;
 }
 
-int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg)
+void nve_ebpf_dump_close(struct nve_ebpf_dump *d)
 {
-	struct dump *d;
-	uint32_t len = sizeof(d->info);
+	if (d)
+		btf__free(d->btf);
+	free(d);
+}
+
+int nve_ebpf_dump_open(struct nve_dp *dp, const char *table, struct nve_ebpf_dump **ret)
+{
+	uint32_t len = sizeof((*ret)->info);
+	struct nve_ebpf_dump *d;
 	int map = 0, r;
 
 	while (map < NVE_MAPS && strcmp(nve_ebpf_map_name(map) + strlen("nve_"), table))
@@ -238,21 +246,50 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 	if (!d)
 		return -ENOMEM;
 	d->map = map;
-	d->fn = fn;
-	d->arg = arg;
 	r = bpf_obj_get_info_by_fd(dp->map[map], &d->info, &len);
 	if (r == 0)
 		d->btf = btf__load_from_kernel_by_id(d->info.btf_id);
 	if (r == 0 && !d->btf)
 		r = -errno;
-	if (r == 0)
-		r = nve_ebpf_each(dp, map, dump_row, d);
-	btf__free(d->btf);
-	free(d);
+	if (r < 0)
+		nve_ebpf_dump_close(d);
+	else
+		*ret = d;
 	return r;
 }
 
-/* --- sizes ------------------------------------------------------------------------------------ */
+int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg)
+{
+	struct nve_ebpf_dump *d = NULL;
+	int r = nve_ebpf_dump_open(dp, table, &d);
+
+	if (r < 0)
+		return r;
+	d->fn = fn;
+	d->arg = arg;
+	r = nve_ebpf_each(dp, d->map, dump_row, d);
+	nve_ebpf_dump_close(d);
+	return r;
+}
+
+int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *key, void *value,
+		      nve_dp_row_fn *fn, void *arg)
+{
+	bool found = bpf_map_lookup_elem(dp->map[d->map], key, value) == 0;
+
+	/* Every row of an array is there; one that is all zero holds nothing. */
+	if (found && d->info.type == BPF_MAP_TYPE_ARRAY)
+		found = !zero(value, d->info.value_size);
+	say_key(d, key);
+	d->value.len = 0;
+	d->value.s[0] = '\0';
+	if (found)
+		say_type(&d->value, d->btf, d->info.btf_value_type_id, "", value);
+	fn(arg, d->key.s, d->value.s);
+	return found;
+}
+
+/* --- sizes ---------------------------------------------------------------------------------- */
 
 static uint32_t ports_used(const struct nve_dp *dp)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Programs and maps: sized, loaded, pinned, and mapped.  The only file that sees the skeleton.
+ * Programs and maps: sized, loaded, pinned, and mapped.  The only file
+ * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps.
  * Maps that an earlier agent pinned are taken over if layout and sizes are ours; programs are
  * always loaded anew.
  */
@@ -51,6 +52,11 @@ static const char *const prog_names[NVE_PROGS] = {
 const char *nve_ebpf_map_name(enum nve_ebpf_map map)
 {
 	return map_names[map];
+}
+
+const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog)
+{
+	return prog_names[prog];
 }
 
 static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)

@@ -16,6 +16,18 @@ static const struct {
 };
 enum { REASONS = sizeof(reasons) / sizeof(reasons[0]) };
 
+const char *nve_ebpf_reason(uint32_t number, const char **text)
+{
+	for (int i = 0; i < REASONS; i++) {
+		if (reasons[i].number != number)
+			continue;
+		*text = reasons[i].text;
+		return reasons[i].name;
+	}
+	*text = "";
+	return "";
+}
+
 /* Adds the counters of all CPUs; false: no such row. */
 static bool sum(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, uint64_t *out, size_t n)
 {

@@ -347,6 +347,20 @@ static void fake_dispatch(struct nve_dp *dp)
 	(void)dp;
 }
 
+/* The model has no frames of bytes. */
+static int fake_why(struct nve_dp *dp, uint16_t port, const uint8_t *frame, size_t len,
+		    struct nve_dp_why *ret, nve_dp_step_fn *fn, void *arg)
+{
+	(void)dp;
+	(void)port;
+	(void)frame;
+	(void)len;
+	(void)ret;
+	(void)fn;
+	(void)arg;
+	return -EOPNOTSUPP;
+}
+
 const struct nve_dp_ops nve_dp_fake = {
 	.name = "fake",
 	.open = fake_open,
@@ -374,6 +388,7 @@ const struct nve_dp_ops nve_dp_fake = {
 	.drops = fake_drops,
 	.tsi_drops = fake_tsi_drops,
 	.dump = fake_dump,
+	.why = fake_why,
 	.table = fake_table,
 	.fd = fake_fd,
 	.dispatch = fake_dispatch,

@@ -44,8 +44,7 @@ static int run_list(struct ctl *ctl)
 	return r;
 }
 
-/* {"vni":100,"mac":"02:..."} as "vni 100, mac 02:..."; what is no object stays as it is. */
-static void add_fields(struct ctl_columns *table, const char *json)
+void ctl_columns_add_fields(struct ctl_columns *table, const char *json)
 {
 	struct ctl_json_member m[FIELDS_MAX];
 	int n = ctl_json_object(json, m, FIELDS_MAX);
@@ -73,8 +72,8 @@ static int take_rows(void *arg, ProtobufCMessage **message)
 	for (size_t i = 0; i < reply->n_rows; i++) {
 		if (ctl_list_json(list, &reply->rows[i]->base))
 			continue;
-		add_fields(list->table, reply->rows[i]->key);
-		add_fields(list->table, reply->rows[i]->value);
+		ctl_columns_add_fields(list->table, reply->rows[i]->key);
+		ctl_columns_add_fields(list->table, reply->rows[i]->value);
 	}
 	return 0;
 }

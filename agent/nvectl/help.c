@@ -10,10 +10,10 @@
 static void print_option(FILE *out, const struct ctl_option *o)
 {
 	const char *help = o->help;
-	char head[64];
+	char head[64], letter[] = { '-', o->letter, ',', '\0' };
 
-	snprintf(head, sizeof(head), "-%c, --%s%s%s%s", o->letter, o->name, o->arg ? " " : "",
-		 o->arg ? o->arg : "", o->many ? "..." : "");
+	snprintf(head, sizeof(head), "%s --%s%s%s%s", o->letter ? letter : "   ", o->name,
+		 o->arg ? " " : "", o->arg ? o->arg : "", o->many ? "..." : "");
 	fprintf(out, "  %-*s", OPTION_WIDTH, head);
 	if (strlen(head) >= OPTION_WIDTH)
 		fprintf(out, "\n  %*s", OPTION_WIDTH, "");

@@ -9,6 +9,9 @@
 
 #include "nvectl/text.h"
 
+/* The longest field of bytes: a frame, with a tunnel around it. */
+#define BYTES_MAX 9472
+
 /* Length of the UTF-8 sequence at 'at'; 0: it is none. */
 static size_t utf8_len(const unsigned char *at)
 {
@@ -48,7 +51,7 @@ void ctl_json_string(FILE *out, const char *text)
 
 static void write_bytes(FILE *out, const char *field, ProtobufCBinaryData bytes)
 {
-	char text[2048];
+	char text[2 * BYTES_MAX + 1];
 
 	if (!strcmp(field, "tsi_id"))
 		ctl_text_tsi_id(bytes, text, sizeof(text));
@@ -186,6 +189,12 @@ static bool is_set(const ProtobufCFieldDescriptor *f, const uint8_t *base)
 	return f->type != PROTOBUF_C_TYPE_MESSAGE || *(const void *const *)(base + f->offset);
 }
 
+static bool is_step_row(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *f)
+{
+	return type == &nve__v1__why_step__descriptor &&
+	       (!strcmp(f->name, "key") || !strcmp(f->name, "value"));
+}
+
 /* The proto has no message that holds itself, so neither does this recurse without end. */
 void ctl_json_message(FILE *out, const ProtobufCMessage *message)
 {
@@ -203,7 +212,7 @@ void ctl_json_message(FILE *out, const ProtobufCMessage *message)
 		comma = ",";
 		if (f->label == PROTOBUF_C_LABEL_REPEATED)
 			write_list(out, f, base);
-		else if (type == &nve__v1__row__descriptor)
+		else if (type == &nve__v1__row__descriptor || is_step_row(type, f))
 			write_row_text(out, *(const char *const *)(base + f->offset));
 		else
 			write_value(out, f, base + f->offset);

@@ -17,6 +17,7 @@ static const ProtobufCMessageDescriptor *const types[NVE_ADMIN_CALLS] = {
 	[NVE_ADMIN_TABLES] = &nve__v1__list_tables_request__descriptor,
 	[NVE_ADMIN_DUMP] = &nve__v1__dump_table_request__descriptor,
 	[NVE_ADMIN_WATCH] = &nve__v1__watch_request__descriptor,
+	[NVE_ADMIN_WHY] = &nve__v1__why_request__descriptor,
 };
 
 /* What a request may name; NULL and empty mean "all". */
@@ -62,6 +63,14 @@ static int take_table(struct nve_decode *d, const char *table, struct nve_admin_
 	return 0;
 }
 
+static int take_why(struct nve_decode *d, const Nve__V1__WhyRequest *m, struct nve_admin_query *q)
+{
+	if (m->frame.len < NVE_DP_FRAME_MIN || m->frame.len > NVE_DP_FRAME_MAX)
+		return nve_refuse(d, NVE_REASON_INVALID_REQUEST, "frame");
+	q->frame = (struct nve_bytes){ m->frame.data, m->frame.len };
+	return nve_decode_port(d, "port", m->port, &q->port);
+}
+
 int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 		     const struct nve_codec_ports *ports, struct nve_arena *arena,
 		     struct nve_admin_query *ret, struct nve_refusal *why)
@@ -98,6 +107,8 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 
 		return take_filter(&d, &(struct filter){ .port = m->port }, ret);
 	}
+	if (call == NVE_ADMIN_WHY)
+		return take_why(&d, msg, ret);
 	if (call == NVE_ADMIN_DUMP) {
 		const Nve__V1__DumpTableRequest *m = msg;
 

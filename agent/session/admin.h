@@ -33,6 +33,7 @@ enum nve_admin_call {
 	NVE_ADMIN_TABLES,
 	NVE_ADMIN_DUMP,
 	NVE_ADMIN_WATCH,
+	NVE_ADMIN_WHY,
 	NVE_ADMIN_CALLS,
 };
 
@@ -46,6 +47,7 @@ struct nve_admin_query {
 	uint16_t port; /* NVE_PORT_NONE = all */
 	char table[NVE_NAME_MAX + 1];
 	uint32_t cursor;
+	struct nve_bytes frame; /* of Why; in the arena */
 };
 
 /* 0, or -EBADMSG with 'why'.  'ports' finds underlay ports too.  Any thread. */
@@ -55,6 +57,9 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 /* GetStatus, ListDrops, ListTables.  0 or -ENOMEM. */
 int nve_admin_reply(const struct nve_admin_env *env, enum nve_admin_call call,
 		    struct nve_arena *arena, struct nve_bytes *ret);
+/* Why: asks the datapath.  0, -ENOMEM, or -EBADMSG with 'why'. */
+int nve_admin_why(const struct nve_admin_env *env, const struct nve_admin_query *query,
+		  struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
 /*
  * The next piece of ListPorts, ListVns, ListTsis.  1 with a piece in 'ret', 0 at the end (an empty
  * list has no piece), -ENOMEM, or -EBADMSG with 'why' (unknown VN).

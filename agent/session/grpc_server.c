@@ -51,6 +51,7 @@ static const struct nve_method_entry methods[] = {
 	ADMIN("GetStatus", NVE_ADMIN_STATUS),
 	ADMIN("ListDrops", NVE_ADMIN_DROPS),
 	ADMIN("ListTables", NVE_ADMIN_TABLES),
+	ADMIN("Why", NVE_ADMIN_WHY),
 	ADMIN_STREAM("ListPorts", NVE_ADMIN_PORTS),
 	ADMIN_STREAM("ListVns", NVE_ADMIN_VNS),
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),

@@ -191,16 +191,24 @@ static void run_admin(struct nve_work *work)
 	struct nve_session_server *s = u->base.server;
 	unsigned long long refused[64];
 	struct nve_admin_env env = s->env;
+	struct nve_refusal why;
 	struct nve_bytes bytes;
+	int r;
 
 	for (int i = 0; i < 64; i++)
 		refused[i] = atomic_load(&s->refused[i]);
 	env.refused = refused;
 	env.sessions = atomic_load(&s->sessions);
-	if (nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes) < 0)
-		refuse_for(u, NVE_REASON_INTERNAL);
+	if (u->query.call == NVE_ADMIN_WHY)
+		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
 	else
+		r = nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes);
+	if (r == 0)
 		reply(u, bytes);
+	else if (r == -EBADMSG)
+		refuse(u, &why);
+	else
+		refuse_for(u, NVE_REASON_INTERNAL);
 }
 
 void nve_admin_accepted(struct nve_call *call)

@@ -141,6 +141,12 @@ def lay_out(far):
         "DumpTable": [NVE.DumpTableReply(rows=[
             NVE.Row(key='{"vni":5000,"mac":"02:00:00:00:00:01"}', value='{"tsi":3}'),
             NVE.Row(key="not json", value='{"broken"')])],
+        "Why": NVE.WhyReply(
+            verdict=NVE.VERDICT_FORWARDED, programs=["xdp_access", "tc_access"],
+            out_ifname="eth0", out_port="up", out_vtep=bytes([192, 0, 2, 2]), out_len=110,
+            out_frame=bytes(range(110)), steps=[
+                NVE.WhyStep(table="src", key='{"ifindex":5,"vid":10}', value='{"tsi":3}'),
+                NVE.WhyStep(table="fdb", key='{"vn_id":100}')]),
         "VnConnect": NVE.VnConnectReply(vn_id=100, vn_name="blue", tag=10, mtu=1450),
         "VnDisconnect": NVE.VnDisconnectReply(cleared=2),
         "Associate": tsi_reply("ASSOCIATED"),

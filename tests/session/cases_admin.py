@@ -116,6 +116,19 @@ class Admin(Case):
                 self.refused(lambda r, timeout: list(call(r, timeout=timeout)), request, code,
                              reason)
 
+    def test_why_takes_frames_of_14_to_9216_bytes_at_any_port(self):
+        for n in (0, 13, 9217):
+            info = self.refused(self.admin.Why, pb.WhyRequest(port="p1", frame=bytes(n)),
+                                Code.INVALID_ARGUMENT, "INVALID_REQUEST")
+            self.assertEqual(info.metadata["field"], "frame")
+        for port in ("", "zz"):
+            self.refused(self.admin.Why, pb.WhyRequest(port=port, frame=bytes(60)),
+                         Code.NOT_FOUND, "UNKNOWN_PORT")
+        # The fake has no programs: what passes the checks gets as far as that.
+        for port, n in (("p1", 14), ("u1", 60), ("p2", 9216)):
+            self.refused(self.admin.Why, pb.WhyRequest(port=port, frame=bytes(n)),
+                         Code.UNIMPLEMENTED, "UNKNOWN_METHOD")
+
     def test_watch_tells_events_from_now_on(self):
         watch = self.admin.Watch(pb.WatchRequest(port="p2"), timeout=30)
         watch.initial_metadata()  # it is on

@@ -12,7 +12,7 @@ UNARY = ["/nve.v1.Signaling/" + m for m in
          ("VnConnect", "VnDisconnect", "Associate", "Activate", "Deactivate", "Disassociate",
           "Clear", "Update", "Keepalive", "Keepactive")] + \
         ["/nve.v1.Admin/GetStatus", "/nve.v1.Admin/ListDrops", "/nve.v1.Admin/ListTables",
-         "/grpc.health.v1.Health/Check"]
+         "/nve.v1.Admin/Why", "/grpc.health.v1.Health/Check"]
 STREAMS = ["/nve.v1.Admin/" + m for m in ("ListPorts", "ListVns", "ListTsis", "DumpTable",
                                           "Watch")] + \
           ["/nve.v1.Signaling/Session", "/grpc.health.v1.Health/Watch",
