@@ -20,6 +20,7 @@ $(TAG_OBJ): tests/e2e/tag.bpf.c $(G)/vmlinux.h
 	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -MMD -MP -MF $(G)/tag.bpf.d -MT $@ -c $< -o $@
 
 e2e-tools: $(PY_GEN) $(TAG_OBJ) ## what the end-to-end tests need besides nved and nvectl
+	@:
 
 need-root:
 	@test "$$(id -u)" = 0 || { echo "this needs root, for packages, network namespaces and BPF:" \
@@ -51,7 +52,7 @@ test-e2e: need-root all e2e-tools ## the end-to-end tests alone (root)
 BENCH_SRCS := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
 BENCH_OBJS := $(BENCH_SRCS:%.c=$(B)/%.o)
 
-$(G)/tests/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/plan.h $(G)/vmlinux.h
+$(G)/tests/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/plan.bpf.h $(G)/vmlinux.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -c $< -o $@

@@ -46,7 +46,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char
 		t->len = sizeof(t->s) - 1;
 }
 
-/* --- values --------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static void say_mac(struct text *t, const uint8_t *p)
 {
@@ -158,7 +158,7 @@ static void say_type(struct text *t, const struct btf *btf, uint32_t id, const c
 	}
 }
 
-/* --- rows ----------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 struct nve_ebpf_dump {
 	enum nve_ebpf_map map;
@@ -289,7 +289,7 @@ int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *ke
 	return found;
 }
 
-/* --- sizes ---------------------------------------------------------------------------------- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 static uint32_t ports_used(const struct nve_dp *dp)
 {

@@ -42,8 +42,7 @@ class Lab:
 
     def nve(self, name, vtep, access, vns, **config):
         """access: {port: Switch, Bridge or Netns at its other end}.  With a Netns or a Switch the
-        other end is an interface NAME-PORT there.  (Bridge or Switch, scope): with that tag
-        scope."""
+        other end is an interface NAME-PORT there.  A pair with a name: in that tag scope."""
         ns = Netns(name)
         self.wire.plug(ns, "eth0")
         ns.run(f"ip addr add {vtep}/24 dev eth0")
