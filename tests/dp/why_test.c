@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "dp/ebpf_tables.h"
-#include "lib/dp_probe.h"
+#include "dp/ebpf.h"
+#include "lib/dp_ask.h"
 #include "nve.skel.h"
 
 #define MAC_1   "02:00:00:00:00:01" /* TSI 1, at A0: 10.0.0.1 and fd00::1 */
@@ -70,172 +70,9 @@ static int close_world(void **state)
 	return 0;
 }
 
-/* --- asking ---------------------------------------------------------------------------------- */
-
-struct said {
-	struct nve_dp_why why;
-	char tables[4096]; /* "src tsi fdb! vtep": ! for no such row */
-	uint32_t sent, lost;
-	char last_key[256], last_value[4096];
-};
-
-static void take_step(void *arg, const struct nve_dp_step *step)
-{
-	struct said *s = arg;
-	size_t n = strlen(s->tables);
-
-	snprintf(s->tables + n, sizeof(s->tables) - n, "%s%s%s", n ? " " : "", step->table,
-		 step->value[0] ? "" : "!");
-	s->sent += step->copy == NVE_DP_COPY_SENT;
-	s->lost += step->copy == NVE_DP_COPY_LOST;
-	assert_int_equal(step->key[0], '{');
-	assert_true(!step->value[0] || step->value[0] == '{');
-	snprintf(s->last_key, sizeof(s->last_key), "%s", step->key);
-	snprintf(s->last_value, sizeof(s->last_value), "%s", step->value);
-}
-
-static int hash_row(struct nve_dp *dp, void *arg, const void *key, const void *value)
-{
-	uint64_t *h = ((uint64_t **)arg)[0];
-	const struct nve_ebpf_buffer *b = ((struct nve_ebpf_buffer **)arg)[1];
-
-	(void)dp;
-	for (uint32_t i = 0; i < b->key_size; i++)
-		*h = (*h ^ ((const uint8_t *)key)[i]) * 0x100000001b3;
-	for (uint32_t i = 0; i < b->value_size; i++)
-		*h = (*h ^ ((const uint8_t *)value)[i]) * 0x100000001b3;
-	return 0;
-}
-
-/* All that is in the tables, counters of all CPUs and 'seen' included. */
-static uint64_t tables_now(void)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (int i = 0; i < NVE_MAPS; i++) {
-		void *arg[] = { &h, &w.dp->buffer[i] };
-
-		if (i != NVE_MAP_VAP) /* 64 ports of 4096: those in use are hashed below */
-			assert_int_equal(nve_ebpf_each(w.dp, i, hash_row, arg), 0);
-	}
-	for (size_t i = 0; i < (size_t)NVE_VID_COUNT * (U0 + 1) * sizeof(*w.dp->vap); i++)
-		h = (h ^ ((const uint8_t *)w.dp->vap)[i]) * 0x100000001b3;
-	return h;
-}
-
-static uint64_t frames_sent(void)
-{
-	static const char *const names[] = { "a0", "a1", "u0" };
-	char line[512], name[32];
-	uint64_t sum = 0, sent;
-	FILE *f = fopen("/proc/thread-self/net/dev", "re");
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		for (int i = 0; i < 3; i++)
-			if (sscanf(line, " %31[^:]: %*u %*u %*u %*u %*u %*u %*u %*u %*u %lu", name,
-				   &sent) == 2 &&
-			    !strcmp(name, names[i]))
-				sum += sent;
-	fclose(f);
-	return sum;
-}
-
-/* Asks; that must have changed nothing. */
-static struct said *ask_bytes(uint16_t port, const uint8_t *bytes, size_t len)
-{
-	static struct said s;
-	uint64_t tables = tables_now(), sent = frames_sent();
-
-	memset(&s, 0, sizeof(s));
-	assert_int_equal(w.ops->why(w.dp, port, bytes, len, &s.why, take_step, &s), 0);
-	assert_true(tables_now() == tables);
-	assert_int_equal(frames_sent(), sent);
-	return &s;
-}
-
-static struct said *ask(uint16_t port, const struct frame *f)
-{
-	return ask_bytes(port, f->bytes, f->len);
-}
-
-/* --- the live programs ----------------------------------------------------------------------- */
-
-struct counted {
-	uint64_t n[64], sum;
-	const char *names[64];
-	int i;
-};
-
-static void take_drop(void *arg, const char *name, const char *text, uint64_t frames)
-{
-	struct counted *c = arg;
-
-	(void)text;
-	c->names[c->i] = name;
-	c->sum += frames;
-	c->n[c->i++] = frames;
-}
-
-/* What the live programs do with the frame: a verdict, and the reason they count. */
-static uint8_t live(uint16_t port, const struct frame *f, struct frame *out, const char **reason)
-{
-	enum { XDP_PASSED = 2, XDP_SENT = 4, TC_PASSED = 0, TC_SENT = 7 };
-	uint8_t role = port == U0 ? NVE_DP_UNDERLAY : NVE_DP_ACCESS;
-	struct counted before = { 0 }, after = { 0 };
-	uint32_t ifindex = w.dp->ports[port].ifindex;
-	int r = XDP_PASSED;
-
-	w.ops->drops(w.dp, take_drop, &before);
-	if (w.mode == NVE_DP_XDP)
-		r = dp_probe_run(&w, role, NVE_DP_XDP, ifindex, f, out);
-	if (r == XDP_PASSED) {
-		r = dp_probe_run(&w, role, NVE_DP_TC, ifindex, f, out);
-		r = r == TC_SENT ? XDP_SENT : r == TC_PASSED ? XDP_PASSED : 0;
-	}
-	w.ops->drops(w.dp, take_drop, &after);
-	*reason = "";
-	for (int i = 0; i < after.i; i++)
-		if (after.n[i] != before.n[i])
-			*reason = after.names[i];
-	if (r == XDP_SENT)
-		return NVE_DP_FORWARDED;
-	if (r == XDP_PASSED)
-		return NVE_DP_TO_HOST;
-	return after.sum != before.sum ? NVE_DP_DROPPED : NVE_DP_FLOODED;
-}
-
-/* A test run shows no tag that TC keeps beside the frame, so it may lack in what is live. */
-static bool same_frame(const struct said *s, const struct frame *out)
-{
-	const uint8_t *got = s->why.out;
-	size_t n = s->why.n_out;
-
-	if (n == out->len)
-		return !memcmp(got, out->bytes, n);
-	return n == out->len + 4 && !memcmp(got, out->bytes, 12) && got[12] == 0x81 && !got[13] &&
-	       !memcmp(got + 16, out->bytes + 12, n - 16);
-}
-
-/* Asks, then lets it happen: the same must come of it. */
-static struct said *agrees(uint16_t port, const struct frame *f)
-{
-	struct said *s = ask(port, f);
-	const char *reason;
-	struct frame out = { 0 };
-	uint8_t verdict = live(port, f, &out, &reason);
-
-	if (verdict != s->why.verdict || strcmp(reason, s->why.reason))
-		fail_msg("why says %d %s, live is %d %s", s->why.verdict, s->why.reason, verdict,
-			 reason);
-	if (verdict == NVE_DP_FORWARDED)
-		assert_true(same_frame(s, &out));
-	return s;
-}
-
 static void is_dropped(uint16_t port, const struct frame *f, const char *reason)
 {
-	struct said *s = agrees(port, f);
+	struct said *s = dp_ask_agrees(&w, port, f);
 
 	if (s->why.verdict != NVE_DP_DROPPED || strcmp(s->why.reason, reason))
 		fail_msg("verdict %d, %s instead of %s", s->why.verdict, s->why.reason, reason);
@@ -256,7 +93,7 @@ static void is_dropped(uint16_t port, const struct frame *f, const char *reason)
 static void a_frame_to_a_remote_mac_is_explained_by_src_tsi_fdb_and_vtep(void **state)
 {
 	struct frame f = FROM_1(MAC_R, ipv4(.src = "10.0.0.1"));
-	struct said *s = agrees(A0, &f);
+	struct said *s = dp_ask_agrees(&w, A0, &f);
 	const uint8_t vtep[4] = { 192, 0, 2, 2 };
 
 	(void)state;
@@ -276,7 +113,7 @@ static void a_frame_to_a_remote_mac_is_explained_by_src_tsi_fdb_and_vtep(void **
 static void a_frame_to_a_local_tsi_comes_out_with_that_ones_tag(void **state)
 {
 	struct frame f = FROM_1(MAC_2, ipv4(.src = "10.0.0.1"));
-	struct said *s = agrees(A0, &f);
+	struct said *s = dp_ask_agrees(&w, A0, &f);
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_FORWARDED);
@@ -291,7 +128,7 @@ static void a_frame_to_a_local_tsi_comes_out_with_that_ones_tag(void **state)
 static void a_frame_from_a_vtep_is_explained_by_peer_fdb_and_tsi(void **state)
 {
 	struct frame inner = TO(MAC_1), f = TUNNEL(IP_R, VNI_7, inner);
-	struct said *s = agrees(U0, &f);
+	struct said *s = dp_ask_agrees(&w, U0, &f);
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_FORWARDED);
@@ -305,7 +142,7 @@ static void a_flooded_frame_lists_its_members_and_nobody_gets_a_copy(void **stat
 	struct frame f = FROM_1(MAC_ALL, arp(.sender_mac = MAC_1, .sender_ip = "10.0.0.1",
 					     .target_ip = "10.0.0.9"));
 	struct frame inner = TO(MAC_ALL), tunnel = TUNNEL(IP_R, VNI_7, inner);
-	struct said *s = agrees(A0, &f);
+	struct said *s = dp_ask_agrees(&w, A0, &f);
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_FLOODED);
@@ -313,7 +150,7 @@ static void a_flooded_frame_lists_its_members_and_nobody_gets_a_copy(void **stat
 	assert_int_equal(s->sent, 3); /* the VAP at A1, and two VTEPs */
 	assert_int_equal(s->lost, 0);
 	assert_int_equal(s->why.n_programs, w.mode == NVE_DP_XDP ? 2 : 1);
-	s = agrees(U0, &tunnel);
+	s = dp_ask_agrees(&w, U0, &tunnel);
 	assert_int_equal(s->why.verdict, NVE_DP_FLOODED);
 	assert_int_equal(s->sent, 2); /* both VAPs */
 }
@@ -321,7 +158,7 @@ static void a_flooded_frame_lists_its_members_and_nobody_gets_a_copy(void **stat
 static void copies_that_are_lost_have_their_own_reason(void **state)
 {
 	struct frame f = FRAME(eth(.dst = MAC_ALL, .src = MAC_2), vlan(.vid = TAG_20), bytes(1990));
-	struct said *s = ask(A1, &f);
+	struct said *s = dp_ask(&w, A1, &f);
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_FLOODED);
@@ -334,12 +171,12 @@ static void what_is_none_of_the_tunnels_is_left_to_the_host(void **state)
 	struct frame f = FRAME(eth(.dst = MAC_X, .src = MAC_X),
 			       ipv4(.src = "192.0.2.9", .dst = IP_NVE), udp(.dport = 53));
 	struct frame cut = FRAME(eth(.dst = MAC_X, .src = MAC_X, .type = 0x0800), bytes(3));
-	struct said *s = agrees(U0, &f);
+	struct said *s = dp_ask_agrees(&w, U0, &f);
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_TO_HOST);
 	assert_string_equal(s->tables, "");
-	assert_int_equal(ask(U0, &cut)->why.verdict, NVE_DP_TO_HOST);
+	assert_int_equal(dp_ask(&w, U0, &cut)->why.verdict, NVE_DP_TO_HOST);
 }
 
 static void every_drop_on_an_access_port_is_told_by_its_reason(void **state)
@@ -398,12 +235,12 @@ static void every_drop_on_an_underlay_port_is_told_by_its_reason(void **state)
 static void a_missing_row_is_told_with_its_key(void **state)
 {
 	struct frame f = FROM_1("02:00:00:00:00:55", ipv4(.src = "10.0.0.7"));
-	struct said *s = agrees(A0, &f);
+	struct said *s = dp_ask_agrees(&w, A0, &f);
 
 	(void)state;
 	assert_string_equal(s->why.reason, "SRC_IP");
 	f = FRAME(eth(.dst = MAC_R, .src = MAC_X), vlan(.vid = 99), bytes(50));
-	s = agrees(A0, &f);
+	s = dp_ask_agrees(&w, A0, &f);
 	assert_string_equal(s->tables, "src! port vap!");
 	assert_string_equal(s->last_key, "{\"port\":0,\"vid\":99}");
 }
@@ -416,17 +253,17 @@ static void frames_beyond_a_page_are_judged_by_their_whole_length(void **state)
 
 	(void)state;
 	memcpy(jumbo, f.bytes, f.len);
-	s = ask_bytes(A0, jumbo, 9000);
+	s = dp_ask_bytes(&w, A0, jumbo, 9000);
 	assert_int_equal(s->why.verdict, NVE_DP_FORWARDED);
 	assert_int_equal(s->why.out_len, 9000);
 	assert_in_range(s->why.n_out, 3000, 3100);
 	f = FROM_1(MAC_R, ipv4(.src = "10.0.0.1"));
 	memcpy(jumbo, f.bytes, f.len);
-	assert_string_equal(ask_bytes(A0, jumbo, NVE_DP_FRAME_MAX)->why.reason, "TOO_LARGE");
-	assert_int_equal(w.ops->why(w.dp, A0, jumbo, sizeof(jumbo), &s->why, take_step, s),
+	assert_string_equal(dp_ask_bytes(&w, A0, jumbo, NVE_DP_FRAME_MAX)->why.reason, "TOO_LARGE");
+	assert_int_equal(w.ops->why(w.dp, A0, jumbo, sizeof(jumbo), &s->why, dp_ask_step, s),
 			 -EINVAL);
-	assert_int_equal(w.ops->why(w.dp, A0, jumbo, 13, &s->why, take_step, s), -EINVAL);
-	assert_int_equal(w.ops->why(w.dp, 9, jumbo, 60, &s->why, take_step, s), -ENODEV);
+	assert_int_equal(w.ops->why(w.dp, A0, jumbo, 13, &s->why, dp_ask_step, s), -EINVAL);
+	assert_int_equal(w.ops->why(w.dp, 9, jumbo, 60, &s->why, dp_ask_step, s), -ENODEV);
 }
 
 /* A generator of our own, so that a failure can be repeated. */
@@ -459,7 +296,7 @@ static void damaged_frames_of_all_kinds_fare_live_as_why_says(void **state)
 			f.bytes[random_of(&seed, f.len)] = random_of(&seed, 256);
 		if (random_of(&seed, 4) == 0)
 			f.len = 60 + random_of(&seed, f.len - 60);
-		agrees(k < 4 ? A0 : U0, &f);
+		dp_ask_agrees(&w, k < 4 ? A0 : U0, &f);
 	}
 }
 
@@ -468,25 +305,25 @@ static void tables_that_change_are_asked_as_they_are_now(void **state)
 	struct frame f = FROM_1(MAC_R, ipv4(.src = "10.0.0.1"));
 
 	(void)state;
-	assert_int_equal(agrees(A0, &f)->why.verdict, NVE_DP_FORWARDED);
+	assert_int_equal(dp_ask_agrees(&w, A0, &f)->why.verdict, NVE_DP_FORWARDED);
 	dpw_tsi(&w, 1, A0, TAG_10, false, ADDRS(MAC_1 " 10.0.0.1"));
 	dpw_apply(&w);
 	is_dropped(A0, &f, "SRC_INACTIVE");
 	dpw_tsi(&w, 1, A0, TAG_10, true, ADDRS(MAC_1 " 10.0.0.1"));
 	dpw_apply(&w);
-	assert_int_equal(agrees(A0, &f)->why.verdict, NVE_DP_FORWARDED);
+	assert_int_equal(dp_ask_agrees(&w, A0, &f)->why.verdict, NVE_DP_FORWARDED);
 }
 
 static void the_comparison_of_tables_sees_one_counted_frame(void **state)
 {
 	struct frame f = FROM_1(MAC_R, ipv4(.src = "10.0.0.1")), out;
-	uint64_t before = tables_now();
+	uint64_t before = dp_ask_tables(&w);
 	const char *reason;
 
 	(void)state;
-	assert_true(tables_now() == before);
-	live(A0, &f, &out, &reason);
-	assert_true(tables_now() != before);
+	assert_true(dp_ask_tables(&w) == before);
+	dp_ask_live(&w, A0, &f, &out, &reason);
+	assert_true(dp_ask_tables(&w) != before);
 }
 
 static void the_live_programs_have_no_part_in_it(void **state)
@@ -497,7 +334,7 @@ static void the_live_programs_have_no_part_in_it(void **state)
 	(void)state;
 	assert_null(bpf_object__find_map_by_name(skel->obj, "nve_trace"));
 	assert_null(w.dp->dry); /* and what has one is not loaded until somebody asks */
-	ask(A0, &f);
+	dp_ask(&w, A0, &f);
 	assert_non_null(w.dp->dry);
 }
 
@@ -507,7 +344,7 @@ static void the_fake_says_that_it_cannot_tell(void **state)
 	const uint8_t frame[60] = { 0 };
 
 	(void)state;
-	assert_int_equal(nve_dp_fake.why(NULL, A0, frame, sizeof(frame), &why, take_step, NULL),
+	assert_int_equal(nve_dp_fake.why(NULL, A0, frame, sizeof(frame), &why, dp_ask_step, NULL),
 			 -EOPNOTSUPP);
 }
 
