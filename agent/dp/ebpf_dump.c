@@ -289,11 +289,7 @@ int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *ke
 	return found;
 }
 
-<<<<<<< HEAD
-/* --- sizes ---------------------------------------------------------------------------------- */
-=======
 /* --- sizes ------------------------------------------------------------------------------------ */
->>>>>>> why
 
 static uint32_t ports_used(const struct nve_dp *dp)
 {
