@@ -15,7 +15,6 @@ int nve_grow(void *array, size_t *cap, size_t n, size_t size);
 /* engine_store.c: one transaction with all objects that 'actions' name, as the core has them. */
 int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_t n);
 
-uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns);
 const char *nve_port_name(const struct nve_engine *e, uint16_t port);
 
 /* engine_vn.c: the VNs in use here, their VTEPs and their remote MACs. */

@@ -113,7 +113,7 @@ static int ebpf_flush(struct nve_dp *dp)
 	return nve_ebpf_pins_remove(dp);
 }
 
-/* --- told ----------------------------------------------------------------------------------- */
+/* --- told ------------------------------------------------------------------------------------- */
 
 static int ebpf_vtep_set(struct nve_dp *dp, uint32_t slot, const struct nve_ip *ip)
 {
@@ -167,7 +167,7 @@ static int ebpf_fdb_del(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE
 	return nve_shadow_fdb_del(&dp->shadow, vn_id, mac);
 }
 
-/* --- done ----------------------------------------------------------------------------------- */
+/* --- done ------------------------------------------------------------------------------------- */
 
 static int ebpf_apply(struct nve_dp *dp)
 {

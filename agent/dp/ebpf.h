@@ -95,8 +95,7 @@ struct nve_dp {
 	bool torn; /* an apply failed: the tables are neither old nor new, and must be compared */
 };
 
-/* --- load --------------------------------------------------------------------------------------
- */
+/* --- load ------------------------------------------------------------------------------------- */
 int nve_ebpf_load(struct nve_dp *dp, char **err);
 void nve_ebpf_unload(struct nve_dp *dp);
 int nve_ebpf_pins_open(struct nve_dp *dp, const char *dir, char **err);

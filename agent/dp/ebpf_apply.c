@@ -31,7 +31,7 @@ static void each_vap(struct nve_dp *dp, bool final)
 	}
 }
 
-/* --- 1. what goes out of use ---------------------------------------------------------------- */
+/* --- 1. what goes out of use ------------------------------------------------------------------ */
 
 static void switch_off(struct nve_dp *dp, uint32_t slot)
 {
@@ -138,7 +138,7 @@ static void out_of_use(struct nve_dp *dp)
 	nve_ebpf_rows_flush(dp);
 }
 
-/* --- 2. new and changed rows ---------------------------------------------------------------- */
+/* --- 2. new and changed rows ------------------------------------------------------------------ */
 
 static void write_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 {
@@ -207,7 +207,7 @@ static void new_rows(struct nve_dp *dp)
 	nve_ebpf_rows_flush(dp);
 }
 
-/* --- 3. and 4. ------------------------------------------------------------------------------ */
+/* --- 3. and 4. -------------------------------------------------------------------------------- */
 
 static void move_tsis(struct nve_dp *dp, bool growing)
 {

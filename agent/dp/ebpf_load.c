@@ -83,7 +83,7 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 	}
 }
 
-/* --- pinned maps ---------------------------------------------------------------------------- */
+/* --- pinned maps ------------------------------------------------------------------------------ */
 
 /* 0: nothing is pinned; 1: something of our version is. */
 static int check_meta(const struct nve_dp *dp, char **err)
@@ -173,7 +173,7 @@ static int pin(const struct nve_dp *dp, enum nve_ebpf_map map, char **err)
 	return r < 0 ? nve_ebpf_error(err, r, "%s: cannot pin: %s", path, strerror(-r)) : 0;
 }
 
-/* --- loading -------------------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 {

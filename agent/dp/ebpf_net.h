@@ -7,7 +7,7 @@
 struct nlmsghdr;
 struct nve_ebpf_link;
 
-/* --- attach, probe -------------------------------------------------------------------------- */
+/* --- attach, probe ---------------------------------------------------------------------------- */
 int nve_ebpf_port_set(struct nve_dp *dp, const struct nve_dp_port *port, char **err);
 int nve_ebpf_port_del(struct nve_dp *dp, uint16_t slot);
 int nve_ebpf_port_status(struct nve_dp *dp, uint16_t slot, struct nve_dp_port_status *ret);
@@ -48,15 +48,18 @@ struct nve_ebpf_link {
 /* By index, or by name if that is 0. */
 int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
 		      struct nve_ebpf_link *ret);
-void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret);
 /* Reads what happened, and follows it. */
 void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 
+<<<<<<< HEAD
 /* --- send ----------------------------------------------------------------------------------- */
 int nve_ebpf_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
 		  const void *frame, size_t len);
 
 /* --- neigh ---------------------------------------------------------------------------------- */
+=======
+/* --- neigh ------------------------------------------------------------------------------------ */
+>>>>>>> main
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);

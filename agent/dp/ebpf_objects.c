@@ -10,7 +10,7 @@ _Static_assert((int)NVE_DP_DEST_TSI == NVE_DEST_TSI && (int)NVE_DP_DEST_VTEP == 
 		       (int)NVE_DP_DEST_NONE == NVE_DEST_NONE,
 	       "kinds of destinations are copied into the tables");
 
-/* --- fdb ------------------------------------------------------------------------------------ */
+/* --- fdb -------------------------------------------------------------------------------------- */
 
 static bool takes(const struct nve_shadow_tsi_state *state, const struct nve_shadow_fdb *entry)
 {
@@ -88,7 +88,7 @@ void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 	}
 }
 
-/* --- flood and peer ------------------------------------------------------------------------- */
+/* --- flood and peer --------------------------------------------------------------------------- */
 
 void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struct nve_flood *row)
 {
@@ -133,7 +133,7 @@ bool nve_ebpf_peer_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, bool n
 	return ip->family != 0;
 }
 
-/* --- records in mapped arrays --------------------------------------------------------------- */
+/* --- records in mapped arrays ----------------------------------------------------------------- */
 
 void nve_ebpf_tsi_live(struct nve_dp *dp, uint32_t slot, bool live)
 {

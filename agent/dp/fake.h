@@ -13,10 +13,6 @@ void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error);
 void nve_fake_fail_apply(struct nve_dp *dp, int error);
 /* A frame of the TSI was seen at 'ns'. */
 void nve_fake_seen(struct nve_dp *dp, uint32_t slot, uint64_t ns);
-/* A frame of the TSI was dropped; drops() and tsi_drops() tell it. */
-void nve_fake_drop(struct nve_dp *dp, uint32_t slot);
-/* How often apply() found something to do. */
-uint64_t nve_fake_applied(const struct nve_dp *dp);
 
 /* What send() was given, oldest first; valid until the next one. */
 struct nve_fake_sent {

@@ -14,8 +14,6 @@ struct nve_dp {
 	struct nve_shadow shadow;
 	struct nve_fake_dests *dests; /* by place in shadow.fdb */
 	uint64_t *seen;               /* by TSI slot */
-	uint64_t *drops;
-	uint64_t applied;
 	uint32_t fail_set;
 	int fail_set_error;
 	int fail_apply_error;

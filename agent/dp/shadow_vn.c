@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- VNs ----------------------------------------------------------------------------------------
- */
+/* --- VNs -------------------------------------------------------------------------------------- */
 
 static struct nve_shadow_vn *vn_of(struct nve_hash_node *node)
 {
@@ -129,8 +128,7 @@ int nve_shadow_vn_del(struct nve_shadow *s, uint32_t vn_id)
 	return 0;
 }
 
-/* --- VTEPs ---------------------------------------------------------------------------------------
- */
+/* --- VTEPs ------------------------------------------------------------------------------------ */
 
 static bool vn_has(const struct nve_shadow_vn_state *vn, uint32_t slot)
 {
@@ -183,8 +181,7 @@ int nve_shadow_vtep_del(struct nve_shadow *s, uint32_t slot)
 	return slot < s->limits.max_vteps ? vtep_want(s, slot, &none) : 0;
 }
 
-/* --- VAPs ----------------------------------------------------------------------------------------
- */
+/* --- VAPs ------------------------------------------------------------------------------------- */
 
 static struct nve_shadow_vap *vap_of(struct nve_hash_node *node)
 {
