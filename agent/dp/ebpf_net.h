@@ -29,6 +29,8 @@ void nve_ebpf_probe(const char *ifname, struct nve_ebpf_nic *ret);
 bool nve_ebpf_rxvlan_off(const char *ifname, bool *changed);
 
 /* --- netlink ---------------------------------------------------------------------------------- */
+/* A socket that hears of these groups (RTMGRP_..), the caller's; or -errno. */
+int nve_ebpf_netlink_socket(uint32_t groups);
 int nve_ebpf_netlink_open(struct nve_dp *dp);
 void nve_ebpf_netlink_close(struct nve_dp *dp);
 /* Sends one request and gives the first answer to 'fn' (may be NULL); the kernel's -errno. */
