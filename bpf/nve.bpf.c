@@ -5,6 +5,7 @@
  */
 #include "vmlinux.h"
 
+#include "send.h"
 #include "tc.h"
 #include "xdp.h"
 
@@ -49,4 +50,10 @@ int tc_underlay(struct __sk_buff *skb)
 	if (f.tag_in_meta) /* another network on the same wire */
 		return NVE_TC_OK;
 	return nve_tc_end(&f, nve_underlay(&f) ?: nve_tc_underlay(skb, &f));
+}
+
+SEC("tc")
+int tc_send(struct __sk_buff *skb)
+{
+	return nve_send(skb);
 }

@@ -268,3 +268,13 @@ struct nve_tsi_stats {
 	__u64 out_bytes;
 };
 _Static_assert(sizeof(struct nve_tsi_stats) == 32, "map ABI");
+
+/* --- frames of the NVE's own: what send.h is told in the control block. */
+
+enum nve_send_arg {
+	NVE_SEND_KIND, /* enum nve_send_kind */
+	NVE_SEND_VN,
+	NVE_SEND_IFINDEX, /* and vid: of the VAP */
+	NVE_SEND_VID,
+};
+enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };

@@ -52,7 +52,7 @@ test-e2e: need-root all e2e-tools ## the end-to-end tests alone (root)
 BENCH_SRCS := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
 BENCH_OBJS := $(BENCH_SRCS:%.c=$(B)/%.o)
 
-$(G)/tests/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/plan.h $(G)/vmlinux.h
+$(G)/tests/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/plan.bpf.h $(G)/vmlinux.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -c $< -o $@

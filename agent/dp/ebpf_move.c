@@ -179,9 +179,9 @@ static void plan(struct move *m)
 	list_ips(&m->new_ips, &m->to);
 }
 
-/* Both lists are sorted: takes the next key of either; returns which of the two have it. */
-static int merge(const struct move *m, uint32_t *i, uint32_t *j, const struct ip_row **a,
-		 const struct ip_row **b)
+/* Both lists are sorted: the next key of either, and in 'a' and 'b' who has it; NULL at the end. */
+static const struct nve_src_ip_key *merge(const struct move *m, uint32_t *i, uint32_t *j,
+					  const struct ip_row **a, const struct ip_row **b)
 {
 	const struct ip_row *x = *i < m->old_ips.n ? &m->old_ips.v[*i] : NULL;
 	const struct ip_row *y = *j < m->new_ips.n ? &m->new_ips.v[*j] : NULL;
@@ -191,19 +191,19 @@ static int merge(const struct move *m, uint32_t *i, uint32_t *j, const struct ip
 	*b = y && order >= 0 ? y : NULL;
 	*i += !!*a;
 	*j += !!*b;
-	return *a || *b;
+	return *a ? &(*a)->key : *b ? &(*b)->key : NULL;
 }
 
 static void stage_ips(struct move *m)
 {
 	const struct ip_row *a, *b;
+	const struct nve_src_ip_key *key;
 	uint32_t i = 0, j = 0;
 
-	while (merge(m, &i, &j, &a, &b)) {
+	while ((key = merge(m, &i, &j, &a, &b))) {
 		bool was = a && a->row.when == NVE_WHEN_ALWAYS;
 		bool is = b && b->row.when == NVE_WHEN_ALWAYS;
 		struct nve_src_ip row = { .tsi = m->old.slot, .gen = m->gen };
-		const struct nve_src_ip_key *key = a ? &a->key : &b->key;
 
 		if (was == is && a && b && !m->mixed[key->mac])
 			continue;
@@ -232,10 +232,10 @@ static bool kept(const struct move *m, const struct nve_src_ip_key *key)
 static void settle_ips(struct move *m, bool removing)
 {
 	const struct ip_row *a, *b;
+	const struct nve_src_ip_key *key;
 	uint32_t i = 0, j = 0;
 
-	while (merge(m, &i, &j, &a, &b)) {
-		const struct nve_src_ip_key *key = a ? &a->key : &b->key;
+	while ((key = merge(m, &i, &j, &a, &b))) {
 		bool stays = b && (!m->mixed[key->mac] || kept(m, key));
 
 		if (removing && !stays && ours_ip(m, key))

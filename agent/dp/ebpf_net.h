@@ -28,7 +28,7 @@ void nve_ebpf_probe(const char *ifname, struct nve_ebpf_nic *ret);
 /* Switches VLAN tags in frame metadata off; false if they are on and stay on. */
 bool nve_ebpf_rxvlan_off(const char *ifname, bool *changed);
 
-/* --- netlink ---------------------------------------------------------------------------------- */
+/* --- netlink -------------------------------------------------------------------------------- */
 /* A socket that hears of these groups (RTMGRP_..), the caller's; or -errno. */
 int nve_ebpf_netlink_socket(uint32_t groups);
 int nve_ebpf_netlink_open(struct nve_dp *dp);
@@ -48,11 +48,14 @@ struct nve_ebpf_link {
 /* By index, or by name if that is 0. */
 int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
 		      struct nve_ebpf_link *ret);
-void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret);
 /* Reads what happened, and follows it. */
 void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 
-/* --- neigh ------------------------------------------------------------------------------------ */
+/* --- send ----------------------------------------------------------------------------------- */
+int nve_ebpf_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
+		  const void *frame, size_t len);
+
+/* --- neigh ---------------------------------------------------------------------------------- */
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);

@@ -104,7 +104,7 @@ int nve_ebpf_ask(struct nve_dp *dp, struct nlmsghdr *request, nve_ebpf_answer_fn
 
 /* --- links ------------------------------------------------------------------------------------ */
 
-void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret)
+static void link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(msg);
 	const struct rtattr *a = IFLA_RTA(info);
@@ -132,7 +132,7 @@ void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret)
 static void take_link(void *arg, const struct nlmsghdr *msg)
 {
 	if (msg->nlmsg_type == RTM_NEWLINK)
-		nve_ebpf_link_parse(msg, arg);
+		link_parse(msg, arg);
 }
 
 int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
@@ -162,7 +162,7 @@ static void follow_link(struct nve_dp *dp, const struct nlmsghdr *msg)
 	const struct nve_ebpf_link gone = { 0 };
 	struct nve_ebpf_link link;
 
-	nve_ebpf_link_parse(msg, &link);
+	link_parse(msg, &link);
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++) {
 		const struct nve_dp_port *port = &dp->shadow.ports[i];
 

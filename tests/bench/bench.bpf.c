@@ -8,7 +8,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "plan.h"
+#include "plan.bpf.h"
 
 char bench_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -18,7 +18,7 @@ typedef __u64 __attribute__((may_alias)) alias_u64;
 
 struct bench_plan plan;
 struct bench_count seen[BENCH_CPUS]; /* by CPU */
-__u64 dice;                    /* one CPU sends */
+__u64 dice;                          /* one CPU sends */
 __u32 forward_to;
 
 /* [0]: the program that 'turn' measures. */

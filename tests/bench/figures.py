@@ -4,7 +4,6 @@ import statistics
 
 import links
 from links import Pair, bench, bridge_ns, engine_ns, rate
-from ovs import ovs_ns
 
 WAYS, SIZES = ("encap", "decap"), (64, 1500)
 
@@ -43,23 +42,21 @@ def forwarding(rounds, say):
     """XDP, small and large frames, 8 VNs, 256 TSIs, MACs and IPs filtered, on one core."""
     spaces = {"nve": engine_ns("xdp"), "bridge": bridge_ns("bridge")}
     spaces["null"] = spaces["nve"]
-    spaces["ovs"] = ovs_ns("ovs")
     figures = []
     for way in WAYS:
         for size in SIZES:
             def run(engine, way=way, size=size):
-                keys = {"vni_step": 0} if engine in ("bridge", "ovs") else {}
+                keys = {"vni_step": 0} if engine == "bridge" else {}
                 return rate(spaces[engine], engine, way=way, size=size, **keys)
-            names = [n for n in ("null", "nve", "bridge", "ovs") if spaces[n]]
-            m = by_turns(rounds, {n: (lambda n=n: run(n)) for n in names},
+            m = by_turns(rounds, {n: (lambda n=n: run(n)) for n in spaces},
                          lambda text, what=f"XDP {way} {size} B": say(f"{what}, {text}"))
-            least = {"null": 0.72 if way == "encap" else 0.82, "bridge": 4, "ovs": 3}
+            least = {"null": 0.72 if way == "encap" else 0.82, "bridge": 4}
             figures += [Figure(f"xdp_{way}_{size}_vs_{n}", m["nve"], "Mpps", TITLES[n], m[n],
-                               rounds, at_least=least[n]) for n in names if n != "nve"]
+                               rounds, at_least=least[n]) for n in TITLES]
     return figures
 
 
-TITLES = {"null": "XDP null forward", "bridge": "bridge + vxlan", "ovs": "OVS over AF_XDP"}
+TITLES = {"null": "XDP null forward", "bridge": "bridge + vxlan"}
 COUNTS = (1, 1024, 131072, 1048576)
 
 

@@ -111,10 +111,10 @@ static int rate(void)
 	r = bench_run(b, number_of("ms", 200), number_of("batch", 64));
 	if (dp)
 		drops = bench_world_drops(dp);
-	printf("{\"sent\": %lu, \"seen\": %lu, \"bytes\": %lu, \"ns\": %lu, \"wall_ns\": %lu, "
+	printf("{\"sent\": %lu, \"seen\": %lu, \"bytes\": %lu, \"ns\": %lu, "
 	       "\"drops\": %lu}\n",
 	       (unsigned long)r.sent, (unsigned long)r.seen, (unsigned long)r.bytes,
-	       (unsigned long)r.ns, (unsigned long)r.wall_ns, (unsigned long)drops);
+	       (unsigned long)r.ns, (unsigned long)drops);
 	return 0;
 }
 

@@ -15,8 +15,7 @@ struct bench;
 struct bench_rate {
 	uint64_t sent, seen; /* frames */
 	uint64_t bytes;      /* of those seen */
-	uint64_t ns;      /* spent on frames, on the generator's CPU */
-	uint64_t wall_ns;
+	uint64_t ns;         /* spent on frames, on the generator's CPU */
 };
 
 /* Stays on that CPU, before everything else that wants it (SCHED_FIFO); says so if it may not. */
@@ -34,6 +33,7 @@ void bench_forward(struct bench *b, const char *from, const char *to);
 /* Sends for 'ms', 'batch' frames at a time. */
 struct bench_rate bench_run(struct bench *b, uint32_t ms, uint32_t batch);
 
-/* ns a turn of 'prog' (-1: of none), each turn with another frame of the plan; 'prog' must redirect. */
+/* ns a turn of 'prog' (-1: of none), each turn with another frame of the plan; 'prog' must
+ * redirect. */
 uint32_t bench_turns(struct bench *b, int prog, const struct bench_plan *plan, const char *ifname,
-		   uint32_t turns);
+		     uint32_t turns);

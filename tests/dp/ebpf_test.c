@@ -25,8 +25,6 @@
 #define MAC_R   "02:00:00:00:00:99" /* behind VTEP 0 */
 #define MAC_ALL "ff:ff:ff:ff:ff:ff"
 
-enum { TCX_INGRESS = 46 };
-
 static const struct dpw *const ebpf = &dpw_backends[1];
 static struct dpw w;
 
@@ -56,17 +54,6 @@ static int close_it(void **state)
 	(void)state;
 	dpw_close(&w);
 	return 0;
-}
-
-/* TC programs on an interface, by tcx. */
-static uint32_t programs_on(const char *ifname)
-{
-	uint32_t flags, ids[8], n = 8;
-
-	if (bpf_prog_query(if_nametoindex(ifname), (enum bpf_attach_type)TCX_INGRESS, 0, &flags,
-			   ids, &n) < 0)
-		return UINT32_MAX;
-	return n;
 }
 
 /* --- ports ------------------------------------------------------------------------------------ */
@@ -153,7 +140,7 @@ static void an_interface_that_comes_back_is_followed_by_programs_and_rows(void *
 	dpw_ip("link set a1x up arp off");
 	dpw_ip("link set a1 up arp off");
 	assert_true(dispatch_until(port_is_back));
-	assert_int_equal(programs_on("a1"), 1);
+	assert_int_equal(dp_probe_attached("a1"), 1);
 	assert_true(passes(A1, TAG_20, MAC_2, ""));
 	assert_int_equal(dpw_from_vtep(&w, "192.0.2.2", VNI_7, MAC_2).dest.slot, 2);
 	assert_int_equal(dpw_from_vtep(&w, "192.0.2.2", VNI_7, MAC_ALL).copies, 2);

@@ -20,8 +20,6 @@
 #define MAC_2 "02:00:00:00:00:02"
 #define MAC_R "02:00:00:00:00:99" /* behind VTEP 0 */
 
-enum { TCX_INGRESS = 46 };
-
 static const struct dpw *const ebpf = &dpw_backends[1];
 static struct dpw w;
 
@@ -262,29 +260,18 @@ static void a_pin_directory_that_is_no_bpffs_is_refused(void **state)
 	assert_int_not_equal(access(config.pin_dir, F_OK), 0);
 }
 
-/* TC programs on an interface, by tcx. */
-static uint32_t programs_on(const char *ifname)
-{
-	uint32_t flags, ids[8], n = 8;
-
-	if (bpf_prog_query(if_nametoindex(ifname), (enum bpf_attach_type)TCX_INGRESS, 0, &flags,
-			   ids, &n) < 0)
-		return UINT32_MAX;
-	return n;
-}
-
 static void flush_leaves_nothing(void **state)
 {
 	(void)state;
 	open_pinned();
 	resync();
-	assert_int_equal(programs_on("a0"), 1);
+	assert_int_equal(dp_probe_attached("a0"), 1);
 	assert_int_equal(access(PINS "/nve_src", F_OK), 0);
 	assert_int_equal(w.ops->flush(w.dp), 0);
 	dpw_close(&w);
 	assert_int_not_equal(access(PINS, F_OK), 0);
-	assert_int_equal(programs_on("a0"), 0);
-	assert_int_equal(programs_on("u0"), 0);
+	assert_int_equal(dp_probe_attached("a0"), 0);
+	assert_int_equal(dp_probe_attached("u0"), 0);
 }
 
 static void a_port_that_is_configured_no_more_is_detached_by_the_resync(void **state)
@@ -296,8 +283,8 @@ static void a_port_that_is_configured_no_more_is_detached_by_the_resync(void **s
 	open_pinned();
 	assert_int_equal(w.ops->port_del(w.dp, A1), 0);
 	dpw_close(&w);
-	assert_int_equal(programs_on("a1"), 0);
-	assert_int_equal(programs_on("a0"), 1);
+	assert_int_equal(dp_probe_attached("a1"), 0);
+	assert_int_equal(dp_probe_attached("a0"), 1);
 	open_pinned();
 }
 

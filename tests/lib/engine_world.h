@@ -44,6 +44,10 @@ void ew_done(struct world *w);  /* closes, and forgets store and file */
 void ew_yaml(const struct world *w, const char *text); /* writes the NVA's file */
 extern const char ew_vns[];
 
+/* For cmocka: an open world in '*state', and its end. */
+int ew_setup(void **state);
+int ew_teardown(void **state);
+
 struct nve_dp *ew_dp(const struct world *w);
 struct nve_tsi_id ew_tsi_id(uint8_t n);
 struct nve_addr ew_mac(uint8_t n);                /* 02:00:00:00:00:n */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The benchmark's world: TSI i is in VN i % n_vns, has one MAC and one IPv4 address, and talks to
  * one MAC behind VTEP i % n_vteps.  All of it follows from i, so that a frame of any of a million
@@ -8,21 +8,21 @@
 #pragma once
 
 enum {
-	BENCH_HEAD = 64,     /* bytes of a frame that the generator writes anew each time */
-	BENCH_VID = 10,      /* of VN 0; VN v has BENCH_VID + v */
-	BENCH_VNI = 1000,    /* likewise */
+	BENCH_HEAD = 64,  /* bytes of a frame that the generator writes anew each time */
+	BENCH_VID = 10,   /* of VN 0; VN v has BENCH_VID + v */
+	BENCH_VNI = 1000, /* likewise */
 	BENCH_CPUS = 256,
-	BENCH_OUTER = 50,    /* Ethernet, IPv4, UDP, VXLAN */
+	BENCH_OUTER = 50, /* Ethernet, IPv4, UDP, VXLAN */
 	BENCH_TAG = 4,
 };
 
 /* Where the generator patches a frame: MACs are 02:0x:i, i in their last four bytes. */
 enum {
-	AT_DST = 2,                                /* tagged frame, as a hypervisor sends it */
+	AT_DST = 2, /* tagged frame, as a hypervisor sends it */
 	AT_SRC = 8,
 	AT_VID = 14,
 	AT_IP = 18 + 12,
-	AT_OUTER_CHECK = 14 + 10,                  /* frame in a tunnel */
+	AT_OUTER_CHECK = 14 + 10, /* frame in a tunnel */
 	AT_OUTER_SRC = 14 + 12,
 	AT_OUTER_PORT = 34,
 	AT_VNI = 42 + 4,
