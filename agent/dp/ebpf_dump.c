@@ -258,6 +258,33 @@ int nve_ebpf_dump_open(struct nve_dp *dp, const char *table, struct nve_ebpf_dum
 	return r;
 }
 
+/* Arrays are large and mostly empty: of the mapped ones no row is fetched, of others the used. */
+static int dump_rows(struct nve_dp *dp, struct nve_ebpf_dump *d)
+{
+	const uint8_t *rows = d->map == NVE_MAP_VAP   ? (void *)dp->vap
+			      : d->map == NVE_MAP_TSI ? (void *)dp->tsi
+						      : NULL;
+	size_t size = d->info.value_size;
+	uint8_t *value;
+
+	if (!rows && d->map != NVE_MAP_TSI_STATS)
+		return nve_ebpf_each(dp, d->map, dump_row, d);
+	value = malloc(dp->buffer[d->map].value_size);
+	if (!value)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < d->info.max_entries; i++) {
+		if (rows && !zero(rows + i * size, size)) {
+			memcpy(value, rows + i * size, size);
+			dump_row(dp, d, &i, value);
+		} else if (!rows && dp->shadow.tsis[i].now &&
+			   bpf_map_lookup_elem(dp->map[d->map], &i, value) == 0) {
+			dump_row(dp, d, &i, value);
+		}
+	}
+	free(value);
+	return 0;
+}
+
 int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg)
 {
 	struct nve_ebpf_dump *d = NULL;
@@ -267,7 +294,7 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 		return r;
 	d->fn = fn;
 	d->arg = arg;
-	r = nve_ebpf_each(dp, d->map, dump_row, d);
+	r = dump_rows(dp, d);
 	nve_ebpf_dump_close(d);
 	return r;
 }
