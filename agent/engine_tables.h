@@ -113,6 +113,12 @@ struct nve_engine {
 	uint64_t epoch, epoch_stored, now_ns;
 	uint64_t realtime_offset; /* CLOCK_REALTIME less CLOCK_MONOTONIC, of this run */
 	uint64_t timers_after_ns, vns_after_ns, resync_at_ns, backoff_ns;
+	/* Arrivals: of this turn, and those that are to be announced.  Addresses of both. */
+	struct nve_arrival *arrivals_noted, *arrivals;
+	size_t n_arriving, n_before;
+	bool was_activated; /* these two: of the TSI before its request's step */
+	struct nve_tsi_addr before[NVE_TSI_ADDRS_MAX];
+	uint64_t arrivals_after_ns;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
 	struct nve_engine_counters counters;

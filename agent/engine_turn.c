@@ -205,7 +205,9 @@ static int step_request(struct nve_engine *e, struct nve_request *req)
 		ev.epoch = e->nva_ops->next_epoch(e->nva, e->epoch);
 		e->epoch = ev.epoch;
 	}
+	nve_arrival_before(e, &ev);
 	step(e, &ev, &req->answer);
+	nve_arrival_after(e, &ev, &req->answer);
 	/* The core's journal is full: another turn has room again. */
 	if (req->answer.reason == NVE_REASON_TOO_MANY_REQUESTS && nve_core_mark(e->core).actions)
 		return WAIT_TURN;
@@ -231,6 +233,7 @@ static void take_back(struct nve_engine *e, enum stage stage)
 		repair_later(e, actions, n, first);
 	}
 	nve_core_rollback(e->core, (struct nve_core_mark){ 0 });
+	nve_arrival_drop_noted(e);
 	actions = e->copy.list;
 	n = e->copy.n;
 	if (stage >= APPLIED) {
@@ -365,6 +368,7 @@ static void complete(struct nve_engine *e)
 			nve_reply(e, e->items[i].req);
 	tell_watchers(e);
 	nve_core_forget(e->core);
+	nve_arrival_keep_noted(e);
 	nve_vn_reap(e);
 	e->counters.turns++;
 	e->n_items = 0;

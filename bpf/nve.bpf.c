@@ -5,6 +5,7 @@
  */
 #include "vmlinux.h"
 
+#include "send.h"
 #include "tc.h"
 #include "xdp.h"
 
@@ -50,3 +51,11 @@ int tc_underlay(struct __sk_buff *skb)
 		return NVE_TC_OK;
 	return nve_tc_end(&f, nve_underlay(&f) ?: nve_tc_underlay(skb, &f));
 }
+
+#if !NVE_DRY /* it sends for real */
+SEC("tc")
+int tc_send(struct __sk_buff *skb)
+{
+	return nve_send(skb);
+}
+#endif

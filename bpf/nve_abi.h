@@ -269,6 +269,16 @@ struct nve_tsi_stats {
 };
 _Static_assert(sizeof(struct nve_tsi_stats) == 32, "map ABI");
 
+/* --- frames of the NVE's own: what send.h is told in the control block. */
+
+enum nve_send_arg {
+	NVE_SEND_KIND, /* enum nve_send_kind */
+	NVE_SEND_VN,
+	NVE_SEND_IFINDEX, /* and vid: of the VAP */
+	NVE_SEND_VID,
+};
+enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
+
 /* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ---------------- */
 
 #define NVE_TRACED(X) X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood)

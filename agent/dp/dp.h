@@ -97,6 +97,9 @@ struct nve_dp_dest {
 };
 enum { NVE_DP_DEST_NONE, NVE_DP_DEST_TSI, NVE_DP_DEST_VTEP };
 
+enum nve_dp_send_to { NVE_DP_SEND_VAP, NVE_DP_SEND_VN, NVE_DP_SEND_WHOLE_VN };
+enum { NVE_DP_SEND_MIN = 14, NVE_DP_SEND_MAX = 1514 };
+
 /*
  * Where frames to a MAC go.  'second' is used while it is a TSI that is Activated with that
  * address active; else 'first', on the same condition if it is a TSI.  So an activation at another
@@ -200,6 +203,15 @@ struct nve_dp_ops {
 	 */
 	int (*resync_begin)(struct nve_dp *dp);
 	int (*resync_end)(struct nve_dp *dp);
+
+	/*
+	 * Sends a frame of the NVE's own, without tag, by what the tables show: to a VAP alone, or
+	 * into its VN as BUM from it, to each other VAP and VTEP.  -EAGAIN, nothing sent: WHOLE_VN,
+	 * and the way to some VTEP is not known yet.  A copy that is lost is counted in drops().
+	 * -ENOENT: no VAP there; -ENODEV: its interface is gone; -EIO: nothing was sent.
+	 */
+	int (*send)(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
+		    const void *frame, size_t len);
 
 	/* When a frame of the TSI was last forwarded, on CLOCK_MONOTONIC; 0 = never.  Coarse: up to
 	 * 200 ms too early (S73). */

@@ -221,6 +221,7 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.apply = ebpf_apply,
 	.resync_begin = ebpf_resync_begin,
 	.resync_end = ebpf_resync_end,
+	.send = nve_ebpf_send,
 	.last_seen = nve_ebpf_last_seen,
 	.tsi_stats = nve_ebpf_tsi_stats,
 	.drops = nve_ebpf_drops,

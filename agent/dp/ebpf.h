@@ -2,7 +2,8 @@
 /*
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
- * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats, why.
+ * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats,
+ * send, why.
  */
 #pragma once
 
@@ -34,6 +35,7 @@ enum nve_ebpf_prog {
 	NVE_PROG_XDP_UNDERLAY,
 	NVE_PROG_TC_ACCESS,
 	NVE_PROG_TC_UNDERLAY,
+	NVE_PROG_TC_SEND,
 	NVE_PROGS,
 };
 

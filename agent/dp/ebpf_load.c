@@ -44,10 +44,9 @@ static const char *const map_names[NVE_MAPS] = {
 };
 
 static const char *const prog_names[NVE_PROGS] = {
-	[NVE_PROG_XDP_ACCESS] = "xdp_access",
-	[NVE_PROG_XDP_UNDERLAY] = "xdp_underlay",
-	[NVE_PROG_TC_ACCESS] = "tc_access",
-	[NVE_PROG_TC_UNDERLAY] = "tc_underlay",
+	[NVE_PROG_XDP_ACCESS] = "xdp_access", [NVE_PROG_XDP_UNDERLAY] = "xdp_underlay",
+	[NVE_PROG_TC_ACCESS] = "tc_access",   [NVE_PROG_TC_UNDERLAY] = "tc_underlay",
+	[NVE_PROG_TC_SEND] = "tc_send",
 };
 
 const char *nve_ebpf_map_name(enum nve_ebpf_map map)

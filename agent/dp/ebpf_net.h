@@ -51,7 +51,11 @@ int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
 /* Reads what happened, and follows it. */
 void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 
-/* --- neigh ------------------------------------------------------------------------------------ */
+/* --- send ----------------------------------------------------------------------------------- */
+int nve_ebpf_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
+		  const void *frame, size_t len);
+
+/* --- neigh ---------------------------------------------------------------------------------- */
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);

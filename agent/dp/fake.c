@@ -34,6 +34,7 @@ static void fake_close(struct nve_dp *dp)
 {
 	if (!dp)
 		return;
+	nve_fake_forget_sent(dp);
 	nve_shadow_close(&dp->shadow);
 	free(dp->dests);
 	free(dp->seen);
@@ -381,6 +382,7 @@ const struct nve_dp_ops nve_dp_fake = {
 	.apply = fake_apply,
 	.resync_begin = fake_resync_begin,
 	.resync_end = fake_resync_end,
+	.send = nve_fake_send,
 	.last_seen = fake_last_seen,
 	.tsi_stats = fake_tsi_stats,
 	.drops = fake_drops,

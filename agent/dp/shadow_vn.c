@@ -331,6 +331,19 @@ int nve_shadow_vap_del(struct nve_shadow *s, uint16_t port, uint16_t tag)
 	return vap_change(s, port, tag, &none);
 }
 
+int nve_shadow_send_check(const struct nve_shadow *s, uint16_t port, uint16_t tag, size_t len,
+			  uint32_t *vn_id)
+{
+	const struct nve_shadow_vap *vap = nve_shadow_vap(s, port, tag);
+
+	if (len < NVE_DP_SEND_MIN || len > NVE_DP_SEND_MAX)
+		return -EINVAL;
+	if (!vap || !in_vn(&vap->now, vap->now.vn_id))
+		return -ENOENT;
+	*vn_id = vap->now.vn_id;
+	return 0;
+}
+
 void nve_shadow_vn_commit(struct nve_shadow *s, struct nve_shadow_vn *vn)
 {
 	if (vn->now != vn->want)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The benchmark's world: TSI i is in VN i % n_vns, has one MAC and one IPv4 address, and talks to
  * one MAC behind VTEP i % n_vteps.  All of it follows from i, so that a frame of any of a million
