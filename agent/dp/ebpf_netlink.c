@@ -41,7 +41,8 @@ static int open_socket(uint32_t groups)
 int nve_ebpf_netlink_open(struct nve_dp *dp)
 {
 	dp->requests = open_socket(0);
-	dp->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE);
+	dp->events =
+		open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
 	if (dp->requests < 0)
 		return dp->requests;
 	return dp->events < 0 ? dp->events : 0;

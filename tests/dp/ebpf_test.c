@@ -525,6 +525,121 @@ static void a_next_hop_nobody_knows_yet_is_asked_for_and_taken_when_it_answers(v
 	dpw_ip("neigh flush dev u0 nud all to 192.0.2.50");
 }
 
+static bool hop6_is_new(void)
+{
+	return vtep_row(2).outer[5] == 0x62;
+}
+
+static bool hop6_has_answered(void)
+{
+	return vtep_row(3).flags & NVE_VTEP_RESOLVED;
+}
+
+static void open_with_ipv6(void)
+{
+	struct nve_dp_config config = {
+		.local_vtep = dpw_addr("192.0.2.1"),
+		.local_vtep6 = dpw_addr("2001:db8::1"),
+		.limits = dpw_limits,
+	};
+	struct nve_dp_port port = {
+		.slot = U0, .name = "u0", .ifname = "u0", .role = NVE_DP_UNDERLAY
+	};
+
+	dpw_enter();
+	w = *ebpf;
+	assert_int_equal(w.ops->open(&config, &w.dp, NULL), 0);
+	port.mode = w.mode;
+	assert_int_equal(w.ops->port_set(w.dp, &port, NULL), 0);
+	if (system("echo 0 >/proc/sys/net/ipv6/conf/u0/disable_ipv6"))
+		fail();
+	dpw_ip("addr replace 2001:db8::1/64 dev u0 nodad");
+	dpw_ip("neigh replace 2001:db8::2 dev u0 lladdr 02:aa:00:00:00:61");
+}
+
+static void close_ipv6(void)
+{
+	assert_int_equal(w.ops->flush(w.dp), 0);
+	dpw_ip("neigh flush dev u0 nud all to 2001:db8::/64");
+	dpw_ip("addr del 2001:db8::1/64 dev u0");
+	if (system("echo 1 >/proc/sys/net/ipv6/conf/u0/disable_ipv6"))
+		fail();
+}
+
+static void next_hops_of_ipv6_vteps_are_found_asked_for_and_followed(void **state)
+{
+	const struct nve_ip known = dpw_addr("2001:db8::2"), fresh = dpw_addr("2001:db8::50");
+	const uint8_t head[] = { 0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, 17, 64 };
+	struct nve_vtep row;
+
+	(void)state;
+	open_with_ipv6();
+	assert_int_equal(w.ops->vtep_set(w.dp, 2, &known), 0);
+	assert_int_equal(w.ops->vtep_set(w.dp, 3, &fresh), 0);
+	dpw_apply(&w);
+	row = vtep_row(2);
+	assert_int_equal(row.flags, NVE_VTEP_RESOLVED);
+	assert_int_equal(row.family, 6);
+	assert_int_equal(row.outer_len, 70);
+	assert_int_equal(row.outer[5], 0x61);
+	assert_memory_equal(row.outer + 12, head, sizeof(head));
+	assert_memory_equal(row.outer + 22, dpw_addr("2001:db8::1").bytes, 16);
+	assert_memory_equal(row.outer + 38, known.bytes, 16);
+	assert_memory_equal(row.outer + 54, "\0\0\x12\xb5\0\0\0\0\x08\0\0\0\0\0\0\0", 16);
+	assert_memory_equal(row.ip, known.bytes, 16);
+	assert_false(hop6_has_answered());
+	dpw_ip("neigh replace 2001:db8::2 dev u0 lladdr 02:aa:00:00:00:62");
+	assert_true(dispatch_until(hop6_is_new));
+	dpw_ip("neigh replace 2001:db8::50 dev u0 lladdr 02:aa:00:00:00:50 nud reachable");
+	assert_true(dispatch_until(hop6_has_answered));
+	assert_int_equal(vtep_row(3).outer[5], 0x50);
+	close_ipv6();
+}
+
+static void an_ipv6_route_through_a_router_and_its_change_are_followed(void **state)
+{
+	const struct nve_ip far = dpw_addr("2001:db8:9::9");
+
+	(void)state;
+	open_with_ipv6();
+	assert_int_equal(w.ops->vtep_set(w.dp, 3, &far), 0);
+	dpw_apply(&w);
+	assert_false(hop6_has_answered());
+	dpw_ip("route add 2001:db8:9::/64 via 2001:db8::2");
+	assert_true(dispatch_until(hop6_has_answered));
+	assert_int_equal(vtep_row(3).outer[5], 0x61);
+	dpw_ip("route del 2001:db8:9::/64");
+	close_ipv6();
+}
+
+static void the_encapsulation_of_a_vn_is_in_its_rows_and_follows_it(void **state)
+{
+	const uint32_t vteps[] = { 0, 1 };
+	struct nve_dp_vn vn = {
+		.vn_id = VN_7,
+		.vni = VNI_7,
+		.encap = NVE_DP_GENEVE,
+		.tos = NVE_DP_TOS_UNIFORM,
+		.n_vteps = 2,
+		.vteps = vteps,
+	};
+	struct nve_peer_key key = { .vni = VNI_7 };
+	struct nve_peer row;
+
+	(void)state;
+	dpw_open(&w, ebpf);
+	fill();
+	dpw_apply(&w);
+	assert_int_equal(w.dp->tsi[1].tunnel, 0);
+	assert_int_equal(w.ops->vn_set(w.dp, &vn), 0);
+	dpw_apply(&w);
+	assert_int_equal(w.dp->tsi[1].tunnel, NVE_TUNNEL_GENEVE | NVE_TUNNEL_UNIFORM);
+	assert_int_equal(bpf_map_lookup_elem(w.dp->map[NVE_MAP_PEER], &key, &row), 0);
+	assert_int_equal(row.tunnel, NVE_TUNNEL_GENEVE | NVE_TUNNEL_UNIFORM);
+	vn.encap = NVE_DP_GENEVE + 1;
+	assert_int_equal(w.ops->vn_set(w.dp, &vn), -EOPNOTSUPP);
+}
+
 /* --- tables as text
  * ------------------------------------------------------------------------------------------ */
 
@@ -564,7 +679,8 @@ static void tables_are_printed_with_named_fields(void **state)
 	assert_dump("src_ip", "\"ip\":\"10.0.0.2\"}");
 	assert_dump("vap", "{\"port\":0,\"vid\":10} {\"vn_id\":7,\"n_activated\":1,");
 	assert_dump("fdb", "\"first\":{\"slot\":0,\"gen\":0,\"when\":0,\"kind\":2}");
-	assert_dump("peer", "{\"vni\":100,\"ip\":\"192.0.2.2\"} {\"vn_id\":7,\"vtep\":0}");
+	assert_dump("peer", "{\"vni\":100,\"ip\":\"192.0.2.2\"} {\"vn_id\":7,\"vtep\":0,"
+			    "\"tunnel\":0}");
 	assert_dump("flood", "{\"vn_id\":8} {\"n\":1,\"vni\":200,\"members\":[{\"slot\":1,");
 	assert_dump("tsi", "{\"tsi\":1} {\"live\":4294967296,");
 	assert_dump("vtep", "\"ip\":\"192.0.2.3\"");
@@ -751,6 +867,9 @@ int main(void)
 		OPENED(a_next_hop_that_changes_its_mac_is_followed),
 		OPENED(a_vtep_behind_a_route_is_reached_by_its_gateway),
 		OPENED(a_next_hop_nobody_knows_yet_is_asked_for_and_taken_when_it_answers),
+		OPENED(next_hops_of_ipv6_vteps_are_found_asked_for_and_followed),
+		OPENED(an_ipv6_route_through_a_router_and_its_change_are_followed),
+		OPENED(the_encapsulation_of_a_vn_is_in_its_rows_and_follows_it),
 		OPENED(tables_are_printed_with_named_fields),
 		OPENED(drops_are_counted_by_reason_and_tsi),
 		OPENED(a_thousand_tsis_come_and_go_and_leave_no_row_and_no_memory),
