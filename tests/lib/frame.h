@@ -106,20 +106,20 @@ struct layer {
 	};
 };
 
-#define eth(...)   ((struct layer){ .kind = LAYER_ETH, .eth = { __VA_ARGS__ } })
-#define vlan(...)  ((struct layer){ .kind = LAYER_VLAN, .vlan = { __VA_ARGS__ } })
-#define ipv4(...)  ((struct layer){ .kind = LAYER_IPV4, .ip4 = { __VA_ARGS__ } })
-#define ipv6(...)  ((struct layer){ .kind = LAYER_IPV6, .ip6 = { __VA_ARGS__ } })
-#define ext(...)   ((struct layer){ .kind = LAYER_EXT, .ext = { __VA_ARGS__ } })
-#define arp(...)   ((struct layer){ .kind = LAYER_ARP, .arp = { __VA_ARGS__ } })
-#define nd(...)    ((struct layer){ .kind = LAYER_ND, .nd = { __VA_ARGS__ } })
-#define udp(...)   ((struct layer){ .kind = LAYER_UDP, .udp = { __VA_ARGS__ } })
-#define tcp(...)   ((struct layer){ .kind = LAYER_TCP, .tcp = { __VA_ARGS__ } })
-#define vxlan(...) ((struct layer){ .kind = LAYER_VXLAN, .vxlan = { __VA_ARGS__ } })
+#define eth(...)    ((struct layer){ .kind = LAYER_ETH, .eth = { __VA_ARGS__ } })
+#define vlan(...)   ((struct layer){ .kind = LAYER_VLAN, .vlan = { __VA_ARGS__ } })
+#define ipv4(...)   ((struct layer){ .kind = LAYER_IPV4, .ip4 = { __VA_ARGS__ } })
+#define ipv6(...)   ((struct layer){ .kind = LAYER_IPV6, .ip6 = { __VA_ARGS__ } })
+#define ext(...)    ((struct layer){ .kind = LAYER_EXT, .ext = { __VA_ARGS__ } })
+#define arp(...)    ((struct layer){ .kind = LAYER_ARP, .arp = { __VA_ARGS__ } })
+#define nd(...)     ((struct layer){ .kind = LAYER_ND, .nd = { __VA_ARGS__ } })
+#define udp(...)    ((struct layer){ .kind = LAYER_UDP, .udp = { __VA_ARGS__ } })
+#define tcp(...)    ((struct layer){ .kind = LAYER_TCP, .tcp = { __VA_ARGS__ } })
+#define vxlan(...)  ((struct layer){ .kind = LAYER_VXLAN, .vxlan = { __VA_ARGS__ } })
 #define geneve(...) vxlan(.geneve = true, __VA_ARGS__)
-#define raw(b, n)  ((struct layer){ .kind = LAYER_RAW, .raw = { (b), (n) } })
-#define text(s)    raw((s), sizeof(s) - 1)
-#define bytes(n)   raw(NULL, (n))
+#define raw(b, n)   ((struct layer){ .kind = LAYER_RAW, .raw = { (b), (n) } })
+#define text(s)     raw((s), sizeof(s) - 1)
+#define bytes(n)    raw(NULL, (n))
 
 struct frame {
 	size_t len;
