@@ -67,7 +67,7 @@ PROGRAMS := $(if $(wildcard agent/main.c),$(B)/nved) $(if $(NVECTL_SRCS),$(B)/nv
 all: $(PROGRAMS) ## build nved, nvectl and the BPF objects
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 deps: ## install what the build and the tests need (apt), or print the list
 	$(Q).ci/deps

@@ -34,6 +34,7 @@ static void engine_free(struct nve_engine *e)
 		nve_vn_free_all(e);
 	nve_core_free(e->core);
 	nve_pub_free_all(e);
+	nve_arrival_free_all(e);
 	free(e->vteps);
 	free(e->bindings);
 	free(e->keys);
@@ -290,6 +291,7 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns)
 		;
 	nve_run_timers(e);
 	nve_run_resync(e);
+	nve_run_arrivals(e);
 }
 
 uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
@@ -305,6 +307,8 @@ uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
 		next = engine->parked->ev.now_ns + NVE_PARK_NS;
 	if (engine->vns_dirty && engine->vns_after_ns < next)
 		next = engine->vns_after_ns;
+	if (engine->arrivals && engine->arrivals_after_ns < next)
+		next = engine->arrivals_after_ns;
 	return engine->resync_at_ns < next ? engine->resync_at_ns : next;
 }
 

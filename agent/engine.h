@@ -119,6 +119,7 @@ const struct nve_nva_ops *nve_engine_nva(const struct nve_engine *engine, struct
 struct nve_engine_counters {
 	uint64_t turns, requests, commits, undone_turns;
 	uint64_t events, duplicates;
-	uint64_t refused[64]; /* by enum nve_reason */
+	uint64_t announced, not_announced; /* frames of arrivals (D16) */
+	uint64_t refused[64];              /* by enum nve_reason */
 };
 const struct nve_engine_counters *nve_engine_counters(const struct nve_engine *engine);

@@ -15,7 +15,6 @@ int nve_grow(void *array, size_t *cap, size_t n, size_t size);
 /* engine_store.c: one transaction with all objects that 'actions' name, as the core has them. */
 int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_t n);
 
-uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns);
 const char *nve_port_name(const struct nve_engine *e, uint16_t port);
 
 /* engine_vn.c: the VNs in use here, their VTEPs and their remote MACs. */
@@ -52,6 +51,18 @@ void nve_run_vns(struct nve_engine *e);
 void nve_run_resync(struct nve_engine *e);
 void nve_engine_vn_changed(void *arg, uint32_t vn_id);
 void nve_engine_mapping_changed(void *arg, const struct nve_mapping *mapping, bool gone);
+
+/*
+ * engine_arrival.c: before() and after() the step of a request; what it noted is kept when the turn
+ * is over, or dropped when it is taken back.
+ */
+void nve_arrival_before(struct nve_engine *e, const struct nve_event *ev);
+void nve_arrival_after(struct nve_engine *e, const struct nve_event *ev,
+		       const struct nve_answer *answer);
+void nve_arrival_drop_noted(struct nve_engine *e);
+void nve_arrival_keep_noted(struct nve_engine *e);
+void nve_run_arrivals(struct nve_engine *e);
+void nve_arrival_free_all(struct nve_engine *e);
 
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);

@@ -12,7 +12,7 @@
 #define KEY_VAP(port, vn)   (2ull << 56 | (uint64_t)(port) << 32 | (vn))
 #define KEY_TSI(slot)       (3ull << 56 | (slot))
 
-uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns)
+static uint64_t to_realtime(const struct nve_engine *e, uint64_t monotonic_ns)
 {
 	return monotonic_ns == NVE_NEVER_NS ? NVE_NEVER_NS : monotonic_ns + e->realtime_offset;
 }
@@ -51,7 +51,7 @@ static int store_tag(struct nve_engine *e, uint16_t scope, uint16_t tag)
 		return e->store_ops->del_tag(e->store, e->scopes[scope].name, tag);
 	memcpy(stored.scope, e->scopes[scope].name, sizeof(stored.scope));
 	if (stored.quarantined)
-		stored.until_ns = nve_to_realtime(e, t.until_ns);
+		stored.until_ns = to_realtime(e, t.until_ns);
 	return e->store_ops->put_tag(e->store, &stored);
 }
 
@@ -77,8 +77,8 @@ static int store_tsi(struct nve_engine *e, uint32_t slot)
 		return e->store_ops->del_tsi(e->store, slot);
 	memcpy(stored.port, e->ports[tsi->key.port].dp.name, sizeof(stored.port));
 	stored.tsi = *tsi;
-	stored.tsi.since_ns = nve_to_realtime(e, tsi->since_ns);
-	stored.tsi.deadline_ns = nve_to_realtime(e, tsi->deadline_ns);
+	stored.tsi.since_ns = to_realtime(e, tsi->since_ns);
+	stored.tsi.deadline_ns = to_realtime(e, tsi->deadline_ns);
 	nve_core_tsi_addrs(e->core, slot, e->addrs);
 	return e->store_ops->put_tsi(e->store, &stored);
 }

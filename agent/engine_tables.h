@@ -10,10 +10,10 @@ enum {
 	NVE_VTEP_BUCKETS = 1024,
 	NVE_HASH_BUCKETS = 65536,
 };
-#define NVE_SEC_NS 1000000000ull
-#define NVE_PARK_NS (5 * NVE_SEC_NS)        /* how long a request waits for the NVA */
-#define NVE_SEEN_SLACK_NS 200000000ull      /* last_seen() is up to that much too early */
-#define NVE_RETRY_MAX_NS (60 * NVE_SEC_NS)
+#define NVE_SEC_NS        1000000000ull
+#define NVE_PARK_NS       (5 * NVE_SEC_NS) /* how long a request waits for the NVA */
+#define NVE_SEEN_SLACK_NS 200000000ull     /* last_seen() is up to that much too early */
+#define NVE_RETRY_MAX_NS  (60 * NVE_SEC_NS)
 
 /* A VTEP slot of the datapath.  Its place is the slot. */
 struct nve_vtep_slot {
@@ -39,11 +39,11 @@ struct nve_remote {
 struct nve_vn_rec {
 	struct nve_vn_rec *next;
 	struct nve_vn_context context; /* as last heard; its 'vteps' are in 'slots' */
-	bool known;     /* 'context' was heard at all */
-	bool live;      /* the datapath has the VN */
-	bool entering;  /* its remote MACs are still to be said */
-	bool dirty;     /* the NVA changed it */
-	bool withdrawn; /* the NVA does not know it any more (said once) */
+	bool known;                    /* 'context' was heard at all */
+	bool live;                     /* the datapath has the VN */
+	bool entering;                 /* its remote MACs are still to be said */
+	bool dirty;                    /* the NVA changed it */
+	bool withdrawn;                /* the NVA does not know it any more (said once) */
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;
@@ -113,6 +113,12 @@ struct nve_engine {
 	uint64_t epoch, epoch_stored, now_ns;
 	uint64_t realtime_offset; /* CLOCK_REALTIME less CLOCK_MONOTONIC, of this run */
 	uint64_t timers_after_ns, vns_after_ns, resync_at_ns, backoff_ns;
+	/* Arrivals: of this turn, and those that are to be announced.  Addresses of both. */
+	struct nve_arrival *arrivals_noted, *arrivals;
+	size_t n_arriving, n_before;
+	bool was_activated; /* these two: of the TSI before its request's step */
+	struct nve_tsi_addr before[NVE_TSI_ADDRS_MAX];
+	uint64_t arrivals_after_ns;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
 	struct nve_engine_counters counters;

@@ -24,6 +24,15 @@ static bool needs_context(const struct nve_event *ev)
 	       ev->kind == NVE_EV_ACTIVATE;
 }
 
+/*
+ * The hypervisors of a verified VN are not taken at their word (D17).  No backend has records of
+ * TSIs to hold their words against, so such a VN lets nobody in, rather than everybody.
+ */
+static int admit(const struct nve_request *req, const struct nve_vn_context *context)
+{
+	return needs_context(&req->ev) && context->security == NVE_NVA_VERIFIED ? -EACCES : 0;
+}
+
 static int resolve_name(struct nve_engine *e, const struct nve_request *req, uint32_t *vn_id)
 {
 	const struct nve_vn_context *context;
@@ -32,7 +41,7 @@ static int resolve_name(struct nve_engine *e, const struct nve_request *req, uin
 
 	if (!r) {
 		*vn_id = context->vn_id;
-		return 0;
+		return admit(req, context);
 	}
 	/* What is here can be taken down although the NVA has forgotten it, or is away. */
 	vn = needs_context(&req->ev) ? NULL : nve_vn_find_name(e, req->vn_name);
@@ -53,6 +62,8 @@ static int resolve_id(struct nve_engine *e, const struct nve_request *req)
 	if (!needs_context(ev) && nve_core_vap(e->core, ev->key.port, ev->key.vn_id))
 		return 0;
 	r = e->nva_ops->vn_by_id(e->nva, ev->key.vn_id, &context);
+	if (!r)
+		return admit(req, context);
 	/* Without context the core's answer is right also while the NVA is away: nothing is there.
 	 */
 	return r == -ENOENT || needs_context(ev) ? r : 0;
@@ -69,6 +80,8 @@ static int resolve(struct nve_engine *e, const struct nve_request *req, uint32_t
 		return NVE_REASON_OK;
 	case -ENOENT:
 		return NVE_REASON_UNKNOWN_VN;
+	case -EACCES:
+		return NVE_REASON_NOT_AUTHORIZED;
 	case -EINPROGRESS:
 		return e->now_ns - req->ev.now_ns < NVE_PARK_NS ? WAIT_NVA
 								: NVE_REASON_NVA_UNREACHABLE;
@@ -192,7 +205,9 @@ static int step_request(struct nve_engine *e, struct nve_request *req)
 		ev.epoch = e->nva_ops->next_epoch(e->nva, e->epoch);
 		e->epoch = ev.epoch;
 	}
+	nve_arrival_before(e, &ev);
 	step(e, &ev, &req->answer);
+	nve_arrival_after(e, &ev, &req->answer);
 	/* The core's journal is full: another turn has room again. */
 	if (req->answer.reason == NVE_REASON_TOO_MANY_REQUESTS && nve_core_mark(e->core).actions)
 		return WAIT_TURN;
@@ -218,6 +233,7 @@ static void take_back(struct nve_engine *e, enum stage stage)
 		repair_later(e, actions, n, first);
 	}
 	nve_core_rollback(e->core, (struct nve_core_mark){ 0 });
+	nve_arrival_drop_noted(e);
 	actions = e->copy.list;
 	n = e->copy.n;
 	if (stage >= APPLIED) {
@@ -352,6 +368,7 @@ static void complete(struct nve_engine *e)
 			nve_reply(e, e->items[i].req);
 	tell_watchers(e);
 	nve_core_forget(e->core);
+	nve_arrival_keep_noted(e);
 	nve_vn_reap(e);
 	e->counters.turns++;
 	e->n_items = 0;

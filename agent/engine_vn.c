@@ -199,19 +199,20 @@ static int gather(struct gathered *g, const struct nve_vn_context **context)
 	return g->r ? g->r : r;
 }
 
-static bool remote_changed(struct nve_engine *e, struct nve_vn_rec *vn,
-			   const struct nve_remote *said, int *r)
+/* Takes what was said of a MAC; it is returned if that is news. */
+static const struct nve_remote *take_remote(struct nve_engine *e, struct nve_vn_rec *vn,
+					    const struct nve_remote *said, int *r)
 {
 	struct nve_remote *remote = find_remote(e, vn->context.vn_id, said->mac);
 	struct nve_remote **bucket;
 
 	if (remote && remote->mark == e->mark && remote->epoch >= said->epoch)
-		return false; /* the same MAC with another IP: the newest counts */
+		return NULL; /* the same MAC with another IP: the newest counts */
 	if (!remote) {
 		remote = calloc(1, sizeof(*remote));
 		if (!remote) {
 			*r = -ENOMEM;
-			return false;
+			return NULL;
 		}
 		memcpy(remote->mac, said->mac, NVE_MAC_LEN);
 		remote->vn_id = vn->context.vn_id;
@@ -222,12 +223,12 @@ static bool remote_changed(struct nve_engine *e, struct nve_vn_rec *vn,
 		vn->remotes = remote;
 	} else if (remote->vtep == said->vtep && remote->epoch == said->epoch) {
 		remote->mark = e->mark;
-		return false;
+		return NULL;
 	}
 	remote->mark = e->mark;
 	remote->vtep = said->vtep;
 	remote->epoch = said->epoch;
-	return true;
+	return remote;
 }
 
 static int touch_mac(struct nve_engine *e, const struct nve_remote *remote)
@@ -330,10 +331,12 @@ static int take_over(struct nve_engine *e, struct nve_vn_rec *vn, struct gathere
 	int r = 0, first = 0;
 
 	vteps_ref(e, g->slots, g->n_slots, 1);
-	for (size_t i = 0; i < g->n_remotes; i++)
-		if (remote_changed(e, vn, &g->remotes[i], &first))
-			first = first ? first
-				      : touch_mac(e, find_remote(e, g->vn_id, g->remotes[i].mac));
+	for (size_t i = 0; i < g->n_remotes; i++) {
+		const struct nve_remote *news = take_remote(e, vn, &g->remotes[i], &first);
+
+		if (news && !first)
+			first = touch_mac(e, news);
+	}
 	stale = take_stale(e, vn);
 	vn->slots = g->slots;
 	vn->n_slots = (uint32_t)g->n_slots;

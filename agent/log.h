@@ -42,7 +42,8 @@ void nve_log_fields(enum nve_log_level level, const char *event,
 			nve_log_fields(NVE_LOG_##level, event,                                     \
 				       (const struct nve_log_field[]){ __VA_ARGS__, { 0 } });      \
 	} while (0)
-#define LOG_S(k, v) { .key = (k), .type = NVE_LOG_STR, .str = (v) }
-#define LOG_U(k, v) { .key = (k), .type = NVE_LOG_UINT, .num = (v) }
-#define LOG_E(r) { .key = "error", .type = NVE_LOG_ERRNO, .integer = (r) }
-#define LOG_X(k, v, n) { .key = (k), .type = NVE_LOG_BYTES, .bytes = (v), .len = (n) }
+#define LOG_FIELD(...) ((const struct nve_log_field){ __VA_ARGS__ })
+#define LOG_S(k, v)    LOG_FIELD(.key = (k), .type = NVE_LOG_STR, .str = (v))
+#define LOG_U(k, v)    LOG_FIELD(.key = (k), .type = NVE_LOG_UINT, .num = (v))
+#define LOG_E(r)       LOG_FIELD(.key = "error", .type = NVE_LOG_ERRNO, .integer = (r))
+#define LOG_X(k, v, n) LOG_FIELD(.key = (k), .type = NVE_LOG_BYTES, .bytes = (v), .len = (n))

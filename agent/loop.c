@@ -11,7 +11,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { GRACE_MS = 5000 };
+enum {
+	GRACE_MS = 5000,  /* for requests that are under way */
+	GOODBYE_MS = 200, /* then, for clients to confirm the end of their connections */
+};
 
 /* A descriptor of a backend. */
 struct source {
@@ -31,9 +34,11 @@ struct nve_loop {
 	struct nve_engine *engine;
 	struct nve_session_server *server;
 	bool stopping;
+	bool idle; /* stopping, and no call is under way any more */
 };
 
 static void on_deadline(uv_timer_t *timer);
+static void on_grace_over(uv_timer_t *timer);
 
 /* libuv counts milliseconds: rounded up, so that the timer is never there before its time. */
 static void arm_deadline(struct nve_loop *loop)
@@ -56,8 +61,14 @@ static void turn(struct nve_loop *loop)
 	nve_session_drain(loop->server);
 	nve_engine_run(loop->engine, uv_hrtime());
 	arm_deadline(loop);
-	if (loop->stopping && nve_session_stopped(loop->server))
+	if (!loop->stopping)
+		return;
+	if (nve_session_stopped(loop->server))
 		uv_stop(&loop->uv);
+	else if (!loop->idle && nve_session_idle(loop->server)) {
+		loop->idle = true;
+		uv_timer_start(&loop->grace, on_grace_over, GOODBYE_MS, 0);
+	}
 }
 
 static void on_wake(uv_async_t *wake)
@@ -74,7 +85,9 @@ static void on_grace_over(uv_timer_t *timer)
 {
 	struct nve_loop *loop = timer->data;
 
-	nve_log(WARNING, "stop_forced", LOG_S("why", "requests were outstanding for too long"));
+	if (!loop->idle)
+		nve_log(WARNING, "stop_forced",
+			LOG_S("why", "requests were outstanding for too long"));
 	uv_stop(&loop->uv);
 }
 

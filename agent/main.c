@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,6 +207,9 @@ int main(int argc, char **argv)
 		return NVE_EXIT_USAGE;
 	if (mode == MODE_DONE)
 		return NVE_EXIT_OK;
+	/* What one thread frees another may use: memory stays the same however often TSIs come and
+	 * go, while an arena for each of gRPC's threads grows by what it happened to see. */
+	mallopt(M_ARENA_MAX, 1);
 	name_backends();
 	return (int)act(mode, path);
 }

@@ -50,8 +50,10 @@ static __always_inline int nve_from_tsi(struct nve_frame *f, __u32 slot, __u8 wh
 
 	if (!row)
 		return NVE_DROP_INTERNAL;
+	/* Read once a frame: rows of old and new addresses are judged at the same moment. */
+	if (slot != f->who.tsi)
+		f->who.live = nve_live(row);
 	f->who.tsi = slot;
-	f->who.live = nve_live(row);
 	at = nve_where(row);
 	if (f->who.live < NVE_TSI_LIVE || !nve_counts(when, gen, f->who.live) ||
 	    at.ifindex != f->who.ifindex || at.vid != f->who.vid)
@@ -111,15 +113,16 @@ static __always_inline int nve_wrong_ip(__be16 proto)
 static __always_inline int nve_classify_by_ip(struct nve_frame *f)
 {
 	struct nve_src_ip_key key = { .owner = f->who.ifindex, .vid = f->who.vid };
-	struct nve_src_ip *row;
+	struct nve_src_ip *row = NULL;
 	int why;
 
 	why = nve_claimed_ip(f->l3, f->end, f->proto, (__u64 *)(void *)key.ip);
-	if (why)
-		return why;
-	row = bpf_map_lookup_elem(&nve_src_ip, &key);
-	if (!row)
-		return nve_wrong_ip(f->proto);
+	if (!why)
+		row = bpf_map_lookup_elem(&nve_src_ip, &key);
+	if (!row) {
+		f->who.tsi = NVE_NO_TSI;
+		return why ?: nve_wrong_ip(f->proto);
+	}
 	return nve_from_tsi(f, row->tsi, row->when, row->gen);
 }
 
@@ -141,7 +144,6 @@ static __always_inline int nve_classify_slow(struct nve_frame *f, int why)
 	if (!vap->ip_only || f->who.mac[0] & 1)
 		return why;
 	f->who.src = NULL;
-	f->who.tsi = NVE_NO_TSI;
 	return nve_classify_by_ip(f);
 }
 

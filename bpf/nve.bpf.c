@@ -5,6 +5,7 @@
  */
 #include "vmlinux.h"
 
+#include "send.h"
 #include "tc.h"
 #include "xdp.h"
 
@@ -53,4 +54,10 @@ int tc_underlay(struct __sk_buff *skb)
 		f = nve_tc_frame(skb);
 	}
 	return nve_tc_end(&f, nve_underlay(&f) ?: nve_tc_underlay(skb, &f));
+}
+
+SEC("tc")
+int tc_send(struct __sk_buff *skb)
+{
+	return nve_send(skb);
 }

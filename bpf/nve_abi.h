@@ -2,7 +2,7 @@
 /*
  * The map layout: the one header that the BPF programs and agent/dp/ebpf*.c share.  Fixed widths,
  * visible padding, sizes pinned.  Integers are in host order unless their type is __be.  Names are
- * those of the P4 tables.  The including file brings in __u8 .. __be32 (vmlinux.h or linux/types.h).
+ * those of the P4 tables.  Whoever includes it brings __u8 .. __be32 (vmlinux.h or linux/types.h).
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 enum {
 	NVE_ETH_ALEN = 6,
 	NVE_VID_COUNT = 4096,
-	NVE_FLOOD_MAX = 128,    /* members of one VN */
-	NVE_OUTER_MAX = 72,     /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
+	NVE_FLOOD_MAX = 128,          /* members of one VN */
+	NVE_OUTER_MAX = 72,           /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
 	NVE_SEEN_STEP_NS = 100000000, /* a TSI's 'seen' is written at most this often (S73) */
 };
 
@@ -54,13 +54,13 @@ enum {
 
 enum nve_drop {
 	NVE_FORWARD = 0,
+	NVE_DROP_COUNT = 32, /* room to append without a new map */
 #define NVE_DROP_ENUM(name, number, text) NVE_DROP_##name = number,
 	NVE_DROP_REASONS(NVE_DROP_ENUM)
 #undef NVE_DROP_ENUM
-	NVE_DROP_COUNT = 32, /* room to append without a new map */
 };
 
-/* --- port: ifindex -> what is attached there.  Off the fast path. ----------------------------- */
+/* --- port: ifindex -> what is attached there.  Off the fast path. */
 
 enum nve_port_role { NVE_PORT_ACCESS = 1, NVE_PORT_UNDERLAY = 2 };
 enum nve_port_flags {
@@ -75,7 +75,7 @@ struct nve_port {
 };
 _Static_assert(sizeof(struct nve_port) == 4, "map ABI");
 
-/* --- vap: port slot * 4096 + vid -> VN.  An array, mapped by the agent. ------------------------ */
+/* --- vap: port slot * 4096 + vid -> VN.  An array, mapped by the agent. */
 
 enum nve_vap_state { NVE_VAP_NONE = 0, NVE_VAP_LIVE = 1, NVE_VAP_QUARANTINED = 2 };
 
@@ -83,21 +83,22 @@ struct nve_vap_row {
 	__u32 vn_id;
 	__u32 n_activated; /* BUM copies are delivered while above 0 */
 	__u32 ifindex;
-	__u8 state;        /* enum nve_vap_state */
-	__u8 ip_only;      /* some TSI here has IPs alone: try src_ip when src has no row */
-	__u8 port_flags;   /* enum nve_port_flags */
+	__u8 state;      /* enum nve_vap_state */
+	__u8 ip_only;    /* some TSI here has IPs alone: try src_ip when src has no row */
+	__u8 port_flags; /* enum nve_port_flags */
 	__u8 pad;
 };
 _Static_assert(sizeof(struct nve_vap_row) == 16, "map ABI");
 
-/* --- how frames of a VN cross the underlay: in tsi for those that leave, in peer for the others. */
+/* --- how frames of a VN cross the underlay: in tsi for those that leave, in peer for the others.
+ */
 
 enum nve_tunnel_flags {
 	NVE_TUNNEL_GENEVE = 1 << 0,  /* Geneve (RFC 8926); else VXLAN */
 	NVE_TUNNEL_UNIFORM = 1 << 1, /* the DSCP too goes out and in (RFC 2983); else ECN alone */
 };
 
-/* --- tsi: TSI slot -> the record that Activate flips.  An array, mapped by the agent. --------- */
+/* --- tsi: TSI slot -> the record that Activate flips.  An array, mapped by the agent. */
 
 /*
  * 'live' is stored by the agent in one piece, and all that a frame's fate depends on hangs on it:
@@ -106,16 +107,16 @@ enum nve_tunnel_flags {
 #define NVE_TSI_LIVE 0x100000000ull
 struct nve_tsi_row {
 	__u64 live;
-	__u64 seen;    /* written by the programs: coarse CLOCK_MONOTONIC of the last frame from it */
+	__u64 seen; /* written by the programs: coarse CLOCK_MONOTONIC of the last frame from it */
 	__u32 vn_id;
 	__u32 vni;     /* 24 bits, host order */
 	__u32 ifindex; /* of its access port */
 	__u16 vid;
-	__u16 port;    /* slot */
+	__u16 port;      /* slot */
 	__u8 port_flags; /* enum nve_port_flags of that port */
 	__u8 tunnel;     /* enum nve_tunnel_flags of the VN */
 	__u8 pad[2];
-	__u32 meter;   /* 0 = none */
+	__u32 meter; /* 0 = none */
 	__u64 epoch;
 	__u8 reserved[16];
 };
@@ -132,7 +133,7 @@ enum nve_when {
 	NVE_WHEN_UNTIL = 3, /* counts until the TSI's generation is 'gen' */
 };
 
-/* --- src: ifindex, vid, source MAC -> TSI.  Source filter and classification in one lookup. --- */
+/* --- src: ifindex, vid, source MAC -> TSI.  Source filter and classification in one lookup. */
 
 struct nve_src_key {
 	__u32 ifindex;
@@ -146,13 +147,13 @@ enum nve_src_flags {
 	NVE_SRC_IP4 = 1 << 1,       /* ip4 holds one that matches */
 	NVE_SRC_IP6 = 1 << 2,       /* ip6 holds one that matches */
 	NVE_SRC_MORE = 1 << 3,      /* others are in src_ip, under this mac number */
-	NVE_SRC_ANY_MAC = 1 << 4,   /* ... and under mac number 0 (IPs that are not bound to a MAC) */
+	NVE_SRC_ANY_MAC = 1 << 4, /* ... and under mac number 0 (IPs that are not bound to a MAC) */
 };
 
 struct nve_src {
 	__u32 tsi;
-	__u16 gen; /* low 16 bits of the generation */
-	__u8 when; /* enum nve_when, of MAC and inline IPs together */
+	__u16 gen;  /* low 16 bits of the generation */
+	__u8 when;  /* enum nve_when, of MAC and inline IPs together */
 	__u8 flags; /* enum nve_src_flags */
 	__u16 mac;  /* the MAC's number within its TSI, from 1 */
 	__u16 pad;
@@ -182,7 +183,7 @@ struct nve_src_ip {
 };
 _Static_assert(sizeof(struct nve_src_ip) == 8, "map ABI");
 
-/* --- fdb: VN, destination MAC -> TSI or VTEP. --------------------------------------------------- */
+/* --- fdb: VN, destination MAC -> TSI or VTEP. */
 
 struct nve_fdb_key {
 	__u32 vn_id;
@@ -207,7 +208,7 @@ struct nve_fdb {
 };
 _Static_assert(sizeof(struct nve_fdb) == 16, "map ABI");
 
-/* --- vtep: VTEP slot -> ready-made outer header. ------------------------------------------------ */
+/* --- vtep: VTEP slot -> ready-made outer header. */
 
 enum nve_vtep_flags {
 	NVE_VTEP_RESOLVED = 1 << 0, /* the Ethernet header is right; else frames are dropped */
@@ -226,14 +227,14 @@ struct nve_vtep {
 	__u8 family;    /* 4 or 6 */
 	__u8 flags;     /* enum nve_vtep_flags */
 	__u8 pad;
-	__u32 ifindex;  /* egress */
-	__u16 mtu;      /* of the egress port: outer IP packets beyond it are not sent */
+	__u32 ifindex; /* egress */
+	__u16 mtu;     /* of the egress port: outer IP packets beyond it are not sent */
 	__u8 pad2[6];
-	__u8 ip[16];    /* as in peer; split horizon compares it */
+	__u8 ip[16]; /* as in peer; split horizon compares it */
 };
 _Static_assert(sizeof(struct nve_vtep) == 104, "map ABI");
 
-/* --- peer: VNI, outer source IP -> VN.  Decapsulation accepts nothing else. --------------------- */
+/* --- peer: VNI, outer source IP -> VN.  Decapsulation accepts nothing else. */
 
 struct nve_peer_key {
 	__u32 vni;   /* with ip all zero: the row of the VNI itself, which tells UNKNOWN_VNI
@@ -250,12 +251,12 @@ struct nve_peer {
 };
 _Static_assert(sizeof(struct nve_peer) == 8, "map ABI");
 
-/* --- flood: VN -> members for BUM. --------------------------------------------------------------- */
+/* --- flood: VN -> members for BUM. */
 
 struct nve_member {
-	__u32 slot;    /* VTEP slot, or index into vap */
-	__u8 kind;     /* enum nve_dest_kind: VTEP, or TSI for a local VAP */
-	__u8 ip6;      /* of a VTEP: its header is IPv6 */
+	__u32 slot; /* VTEP slot, or index into vap */
+	__u8 kind;  /* enum nve_dest_kind: VTEP, or TSI for a local VAP */
+	__u8 ip6;   /* of a VTEP: its header is IPv6 */
 	__u8 pad[2];
 };
 
@@ -266,7 +267,7 @@ struct nve_flood {
 };
 _Static_assert(sizeof(struct nve_flood) == 8 + 8 * NVE_FLOOD_MAX, "map ABI");
 
-/* --- counters, per CPU. --------------------------------------------------------------------------- */
+/* --- counters, per CPU. */
 
 /* drops: enum nve_drop -> frames (index 0 unused). */
 
@@ -283,3 +284,13 @@ struct nve_tsi_stats {
 	__u64 out_bytes;
 };
 _Static_assert(sizeof(struct nve_tsi_stats) == 32, "map ABI");
+
+/* --- frames of the NVE's own: what send.h is told in the control block. */
+
+enum nve_send_arg {
+	NVE_SEND_KIND, /* enum nve_send_kind */
+	NVE_SEND_VN,
+	NVE_SEND_IFINDEX, /* and vid: of the VAP */
+	NVE_SEND_VID,
+};
+enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };

@@ -20,6 +20,7 @@ import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 TIME_LIMIT = 400  # seconds a program
+LEAK_PATIENCE = 60  # seconds until what is still there counts as left behind
 OURS = re.compile(r"^(nve|nved|tag|from_vm|from_trunk|access|underlay)")
 
 
@@ -93,18 +94,21 @@ def footprint():
         things.add(f"pin {pin}")
     with open("/proc/self/mounts", encoding="utf-8") as f:
         things |= {f"mount {' '.join(x.split()[1:3])}" for x in f}
-    for pid in output("pgrep", "-x", "nved|nvectl").split():
-        things.add(f"process {pid} {output('ps', '-o', 'args=', '-p', pid).strip()}")
+    for line in output("ps", "-eo", "pid=,args=").splitlines():
+        if f"{ROOT}/build/" in line and "tests/run.py" not in line:
+            things.add(f"process {line.strip()}")
     return things
 
 
 def leaks(before):
-    """What is there and was not; the kernel needs a moment to free a dead namespace's programs."""
-    for _ in range(50):
-        left = footprint() - before
+    """What is there and was not, and stays: the kernel needs a moment to free a dead namespace's
+    programs, and those of somebody else's tests come and go."""
+    left = footprint() - before
+    for _ in range(LEAK_PATIENCE * 5):
         if not left:
             break
         time.sleep(0.2)
+        left &= footprint()
     return sorted(left)
 
 

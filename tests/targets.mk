@@ -20,6 +20,7 @@ $(TAG_OBJ): tests/e2e/tag.bpf.c $(G)/vmlinux.h
 	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -MMD -MP -MF $(G)/tag.bpf.d -MT $@ -c $< -o $@
 
 e2e-tools: $(PY_GEN) $(TAG_OBJ) ## what the end-to-end tests need besides nved and nvectl
+	@:
 
 need-root:
 	@test "$$(id -u)" = 0 || { echo "this needs root, for packages, network namespaces and BPF:" \
@@ -44,3 +45,28 @@ test-unit: ## the C tests with ASan and UBSan, and the style checks
 
 test-e2e: need-root all e2e-tools ## the end-to-end tests alone (root)
 	$(Q)$(PY) tests/run.py --only=tests/e2e
+
+# --- the benchmark -----------------------------------------------------------------------------
+
+.PHONY: bench
+BENCH_SRCS := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+BENCH_OBJS := $(BENCH_SRCS:%.c=$(B)/%.o)
+
+$(G)/tests/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/plan.bpf.h $(G)/vmlinux.h
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -c $< -o $@
+
+$(G)/tests/bench.skel.h: $(G)/tests/bench.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)bpftool gen skeleton $< name bench_skel >$@
+
+$(BENCH_OBJS): | $(G)/tests/bench.skel.h
+$(B)/bench: $(BENCH_OBJS) $(B)/libnve.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
+bench: need-root ## measure the datapath against what it is compared with, about ten minutes (root)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory $(B)/bench
+	$(Q)$(PY) tests/bench/bench.py

@@ -26,6 +26,7 @@ static void check_pool(const struct nve_pool *pool)
 		i = pool->next[i - 1] == UINT32_MAX - 1 ? 0 : pool->next[i - 1];
 	}
 	CHECK(last == pool->free.tail);
+	CHECK(free == pool->n_free);
 	for (uint32_t i = 0; i < pool->max; i++) {
 		never += pool->next[i] == 0;
 		CHECK(i >= pool->fresh || pool->next[i] != 0);

@@ -14,6 +14,7 @@ enum {
 	ACTIONS_OF_A_TURN = 1 << 16,
 	/* A TSI's own addresses, those listed, and those to be removed. */
 	ADDRS_OF_A_STEP = 3 * NVE_TSI_ADDRS_MAX,
+	TSI_REST = 256, /* frees before a TSI's slot means another TSI */
 	LINE = 64,
 	PAGE = 4096,
 };
@@ -119,7 +120,8 @@ static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n
 	if (!carver->base)
 		return;
 	core->state_size = (size_t)(carver->base + carver->at - (uint8_t *)core->state);
-	core->state->tsis = (struct nve_pool){ .max = config->max_tsis, .next = tsi_next };
+	core->state->tsis =
+		(struct nve_pool){ .max = config->max_tsis, .rest = TSI_REST, .next = tsi_next };
 	core->state->addrs = (struct nve_pool){ .max = config->max_addrs, .next = addr_next };
 	core->state->vaps = (struct nve_pool){ .max = config->max_vaps, .next = vap_next };
 	core->state->vns = (struct nve_pool){ .max = config->max_vns, .next = vn_next };

@@ -10,26 +10,7 @@
 #pragma once
 
 #include "core/core.h"
-
-struct nve_link {
-	uint32_t next;
-	uint32_t prev;
-};
-
-struct nve_list {
-	uint32_t head;
-	uint32_t tail;
-};
-
-/* Hands out never-used indexes first, lowest first, then the least recently freed one. */
-struct nve_pool {
-	uint32_t max;
-	uint32_t used;
-	uint32_t fresh; /* no never-used index is below */
-	uint32_t high;  /* no used one is at or above */
-	struct nve_list free;
-	uint32_t *next; /* 0 = never used, see list.c for the rest */
-};
+#include "core/list.h"
 
 struct nve_tsi_rec {
 	struct nve_tsi pub;

@@ -25,19 +25,19 @@ enum nve_event_kind {
 
 /* Absent, zero and given differ, so each has a flag. */
 enum nve_event_flags {
-	NVE_EV_HAS_ADDRS = 1 << 0,       /* 'addrs' is the TSI's whole set (Associate, Activate) */
-	NVE_EV_HAS_ONLY = 1 << 1,        /* 'only' limits (de)activation to some addresses (D13) */
-	NVE_EV_HAS_KEEPALIVE = 1 << 2,   /* keepalive_ms is proposed; 0 proposes "off" (D5) */
+	NVE_EV_HAS_ADDRS = 1 << 0,     /* 'addrs' is the TSI's whole set (Associate, Activate) */
+	NVE_EV_HAS_ONLY = 1 << 1,      /* 'only' limits (de)activation to some addresses (D13) */
+	NVE_EV_HAS_KEEPALIVE = 1 << 2, /* keepalive_ms is proposed; 0 proposes "off" (D5) */
 	NVE_EV_HAS_KEEPACTIVE = 1 << 3,
-	NVE_EV_ONLY_IF_UNUSED = 1 << 4,  /* VnDisconnect is refused while TSIs are attached (D3) */
-	NVE_EV_BY_NVE = 1 << 5,          /* not asked for by the hypervisor: 'why' says the reason */
+	NVE_EV_ONLY_IF_UNUSED = 1 << 4, /* VnDisconnect is refused while TSIs are attached (D3) */
+	NVE_EV_BY_NVE = 1 << 5,         /* not asked for by the hypervisor: 'why' says the reason */
 };
 
 enum nve_due_kind { NVE_DUE_NONE, NVE_DUE_TSI, NVE_DUE_TAG, NVE_DUE_DUPLICATE };
 
 /* A timer that has run out; opaque between nve_core_due() and the NVE_EV_EXPIRE that names it. */
 struct nve_due {
-	uint8_t kind; /* enum nve_due_kind */
+	uint8_t kind;  /* enum nve_due_kind */
 	uint32_t slot; /* NVE_DUE_TSI and _DUPLICATE: the TSI's; NVE_DUE_TAG: scope << 16 | tag */
 };
 
@@ -47,11 +47,11 @@ struct nve_due {
  * one that the NVA vouched for.  The core checks all that depends on its state.
  */
 struct nve_event {
-	uint8_t kind;  /* enum nve_event_kind */
-	uint8_t cause; /* enum nve_cause */
-	uint16_t flags; /* enum nve_event_flags */
-	uint16_t tag;   /* proposed; 0 = the NVE chooses (D14) */
-	uint16_t new_port; /* Update: NVE_PORT_NONE = stays (S70) */
+	uint8_t kind;           /* enum nve_event_kind */
+	uint8_t cause;          /* enum nve_cause */
+	uint16_t flags;         /* enum nve_event_flags */
+	uint16_t tag;           /* proposed; 0 = the NVE chooses (D14) */
+	uint16_t new_port;      /* Update: NVE_PORT_NONE = stays (S70) */
 	struct nve_tsi_key key; /* VnConnect and VnDisconnect use its port and vn_id */
 	uint64_t now_ns;        /* never less than in the event before, DATA_SEEN excepted */
 	uint64_t epoch;         /* Activate: from the NVA, above all earlier ones (D7) */
@@ -81,12 +81,12 @@ enum nve_resource {
 /* What the requester is told.  On refusal only reason and the fields said below mean anything. */
 struct nve_answer {
 	enum nve_reason reason;
-	uint8_t state;    /* enum nve_tsi_state after the event; also on ILLEGAL_TRANSITION */
-	bool unchanged;   /* a legal repeat: nothing had to be done */
-	uint16_t tag;     /* the VN's local tag; the counter-offer on TAG_IN_USE (0 = none free) */
-	uint32_t slot;    /* the TSI's slot, or NVE_SLOT_NONE */
+	uint8_t state;  /* enum nve_tsi_state after the event; also on ILLEGAL_TRANSITION */
+	bool unchanged; /* a legal repeat: nothing had to be done */
+	uint16_t tag;   /* the VN's local tag; the counter-offer on TAG_IN_USE (0 = none free) */
+	uint32_t slot;  /* the TSI's slot, or NVE_SLOT_NONE */
 	uint32_t vn_id;
-	uint32_t n_cleared; /* Clear, VnDisconnect: TSI instances taken to Init */
+	uint32_t n_cleared;    /* Clear, VnDisconnect: TSI instances taken to Init */
 	uint32_t keepalive_ms; /* granted */
 	uint32_t keepactive_ms;
 	uint64_t epoch;

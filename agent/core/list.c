@@ -88,19 +88,25 @@ void nve_pool_take_at(struct nve_core *core, struct nve_pool *pool, uint32_t i)
 		NVE_SET(core, pool->high, i + 1);
 }
 
+static uint32_t take_freed(struct nve_core *core, struct nve_pool *pool)
+{
+	uint32_t i = pool->free.head - 1, next = pool->next[i];
+
+	NVE_SET(core, pool->free.head, next == LAST ? 0 : next);
+	if (next == LAST)
+		NVE_SET(core, pool->free.tail, 0);
+	NVE_SET(core, pool->n_free, pool->n_free - 1);
+	return i;
+}
+
 uint32_t nve_pool_take(struct nve_core *core, struct nve_pool *pool)
 {
-	uint32_t i = find_fresh(pool);
-	uint32_t next;
+	uint32_t i = pool->n_free > pool->rest ? pool->max : find_fresh(pool);
 
-	NVE_SET(core, pool->fresh, i < pool->max ? i + 1 : i);
-	if (i == pool->max) {
-		i = pool->free.head - 1;
-		next = pool->next[i];
-		NVE_SET(core, pool->free.head, next == LAST ? 0 : next);
-		if (next == LAST)
-			NVE_SET(core, pool->free.tail, 0);
-	}
+	if (i < pool->max)
+		NVE_SET(core, pool->fresh, i + 1);
+	else
+		i = take_freed(core, pool);
 	nve_pool_take_at(core, pool, i);
 	return i;
 }
@@ -114,4 +120,5 @@ void nve_pool_give(struct nve_core *core, struct nve_pool *pool, uint32_t i)
 	NVE_SET(core, pool->free.tail, i + 1);
 	NVE_SET(core, pool->next[i], LAST);
 	NVE_SET(core, pool->used, pool->used - 1);
+	NVE_SET(core, pool->n_free, pool->n_free + 1);
 }

@@ -12,9 +12,9 @@
 enum {
 	NVE_TSI_ID_LEN = 16,
 	NVE_MAC_LEN = 6,
-	NVE_NAME_MAX = 63,             /* bytes of a VN or port name, without the final NUL */
-	NVE_TSI_ADDRS_MAX = 256,       /* addresses of one TSI instance (S7) */
-	NVE_TAG_MIN = 1,               /* 802.1Q: 0 is a priority tag, 4095 is reserved */
+	NVE_NAME_MAX = 63,       /* bytes of a VN or port name, without the final NUL */
+	NVE_TSI_ADDRS_MAX = 256, /* addresses of one TSI instance (S7) */
+	NVE_TAG_MIN = 1,         /* 802.1Q: 0 is a priority tag, 4095 is reserved */
 	NVE_TAG_MAX = 4094,
 	NVE_PORTS_MAX = 256,
 	NVE_VN_ID_MAX = (1 << 24) - 1, /* 0 is never a VN */
@@ -22,7 +22,7 @@ enum {
 
 #define NVE_SLOT_NONE UINT32_MAX
 #define NVE_PORT_NONE UINT16_MAX
-#define NVE_NEVER_NS UINT64_MAX
+#define NVE_NEVER_NS  UINT64_MAX
 
 /* Chosen by the tNVE, the same on every NVE and port where that interface shows up (S87). */
 struct nve_tsi_id {
@@ -84,9 +84,9 @@ _Static_assert(sizeof(struct nve_tsi_key) == 24, "nve_tsi_key is compared and ha
 struct nve_vap {
 	uint32_t vn_id;
 	uint16_t port;
-	uint16_t tag;          /* Local_Tag, the same on every port of the scope */
-	uint32_t n_tsi;        /* Num_TSI_Associated: instances in Associated or Activated */
-	uint32_t n_activated;  /* of those, in Activated */
+	uint16_t tag;              /* Local_Tag, the same on every port of the scope */
+	uint32_t n_tsi;            /* Num_TSI_Associated: instances in Associated or Activated */
+	uint32_t n_activated;      /* of those, in Activated */
 	bool connected_explicitly; /* by VnConnect: stays when the last TSI leaves (D4) */
 };
 

@@ -13,7 +13,8 @@
  *   1. what goes out of use is switched off (TSIs released, or replaced under their slot);
  *   2. new and changed rows of VNs, VAPs, VTEPs, addresses and forwarding are written, rows of
  *      addresses that are not yet in use so that they do not match;
- *   3. each changed TSI's record is flipped by one store, with which all its addresses change (S69);
+ *   3. each changed TSI's record is flipped by one store, with which all its addresses change
+ *      (S69);
  *   4. rows that no longer serve are removed.
  *
  * One thread.  Functions return 0 or -errno; after a failed set the object is as it was.
@@ -30,12 +31,12 @@ enum nve_dp_role { NVE_DP_ACCESS, NVE_DP_UNDERLAY };
 enum nve_dp_untagged { NVE_DP_UNTAGGED_DROP, NVE_DP_UNTAGGED_HOST };
 
 struct nve_dp_port {
-	uint16_t slot;     /* key: as in nve_tsi_key.port; underlay ports have slots too */
+	uint16_t slot; /* key: as in nve_tsi_key.port; underlay ports have slots too */
 	char name[NVE_NAME_MAX + 1];
 	char ifname[16];
-	uint8_t role;      /* enum nve_dp_role */
-	uint8_t mode;      /* enum nve_dp_mode wanted */
-	uint8_t untagged;  /* enum nve_dp_untagged: access frames without a tag (S11) */
+	uint8_t role;     /* enum nve_dp_role */
+	uint8_t mode;     /* enum nve_dp_mode wanted */
+	uint8_t untagged; /* enum nve_dp_untagged: access frames without a tag (S11) */
 };
 
 /* What a datapath made of a port; 'why' is a sentence for people ("veth: XDP would cost GSO"). */
@@ -59,8 +60,8 @@ struct nve_dp_config {
 	const char *pin_dir; /* below a bpffs, made if missing; NULL: nothing is pinned (tests) */
 	struct nve_ip local_vtep;  /* IPv4; family 0 = none */
 	struct nve_ip local_vtep6; /* IPv6; family 0 = none; one of the two there is */
-	uint16_t vxlan_port;  /* host order; 0 = 4789 */
-	uint16_t geneve_port; /* 0 = 6081 */
+	uint16_t vxlan_port;       /* host order; 0 = 4789 */
+	uint16_t geneve_port;      /* 0 = 6081 */
 	struct nve_dp_limits limits;
 };
 
@@ -81,7 +82,7 @@ struct nve_dp_vn {
 struct nve_dp_vap {
 	uint16_t port; /* key: port and tag */
 	uint16_t tag;
-	bool quarantined;    /* D6: frames dropped under a counter of their own, vn_id unused */
+	bool quarantined; /* D6: frames dropped under a counter of their own, vn_id unused */
 	uint32_t vn_id;
 	uint32_t n_activated; /* BUM is delivered while this is above 0 */
 };
@@ -101,6 +102,9 @@ struct nve_dp_dest {
 	uint32_t slot;
 };
 enum { NVE_DP_DEST_NONE, NVE_DP_DEST_TSI, NVE_DP_DEST_VTEP };
+
+enum nve_dp_send_to { NVE_DP_SEND_VAP, NVE_DP_SEND_VN, NVE_DP_SEND_WHOLE_VN };
+enum { NVE_DP_SEND_MIN = 14, NVE_DP_SEND_MAX = 1514 };
 
 /*
  * Where frames to a MAC go.  'second' is used while it is a TSI that is Activated with that
@@ -167,8 +171,8 @@ struct nve_dp_ops {
 
 	/*
 	 * Carries out all that was set and deleted since the last apply, in the order above.  When
-	 * it returns 0, the next frame meets the new state (S13, S21).  On failure some of it may be
-	 * done: the engine says again what was before, and applies that.
+	 * it returns 0, the next frame meets the new state (S13, S21).  On failure some of it may
+	 * be done: the engine says again what was before, and applies that.
 	 */
 	int (*apply)(struct nve_dp *dp);
 	/*
@@ -177,6 +181,15 @@ struct nve_dp_ops {
 	 */
 	int (*resync_begin)(struct nve_dp *dp);
 	int (*resync_end)(struct nve_dp *dp);
+
+	/*
+	 * Sends a frame of the NVE's own, without tag, by what the tables show: to a VAP alone, or
+	 * into its VN as BUM from it, to each other VAP and VTEP.  -EAGAIN, nothing sent: WHOLE_VN,
+	 * and the way to some VTEP is not known yet.  A copy that is lost is counted in drops().
+	 * -ENOENT: no VAP there; -ENODEV: its interface is gone; -EIO: nothing was sent.
+	 */
+	int (*send)(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
+		    const void *frame, size_t len);
 
 	/* When a frame of the TSI was last forwarded, on CLOCK_MONOTONIC; 0 = never.  Coarse: up to
 	 * 200 ms too early (S73). */
@@ -190,7 +203,7 @@ struct nve_dp_ops {
 	/* Names of the tables, NULL at the end; entries in use and the most there can be. */
 	const char *(*table)(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t *max);
 
-	/* A descriptor that becomes readable when dispatch() has work (links, neighbours), or -1. */
+	/* A descriptor, readable when dispatch() has work (links, neighbours); or -1. */
 	int (*fd)(struct nve_dp *dp);
 	void (*dispatch)(struct nve_dp *dp);
 };

@@ -117,9 +117,7 @@ static int ebpf_flush(struct nve_dp *dp)
 	return nve_ebpf_pins_remove(dp);
 }
 
-/* --- told
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- told ------------------------------------------------------------------------------------- */
 
 static int ebpf_vtep_set(struct nve_dp *dp, uint32_t slot, const struct nve_ip *ip)
 {
@@ -173,9 +171,7 @@ static int ebpf_fdb_del(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE
 	return nve_shadow_fdb_del(&dp->shadow, vn_id, mac);
 }
 
-/* --- done
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- done ------------------------------------------------------------------------------------- */
 
 static int ebpf_apply(struct nve_dp *dp)
 {
@@ -227,6 +223,7 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.apply = ebpf_apply,
 	.resync_begin = ebpf_resync_begin,
 	.resync_end = ebpf_resync_end,
+	.send = nve_ebpf_send,
 	.last_seen = nve_ebpf_last_seen,
 	.tsi_stats = nve_ebpf_tsi_stats,
 	.drops = nve_ebpf_drops,

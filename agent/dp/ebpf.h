@@ -2,7 +2,8 @@
 /*
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
- * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats.
+ * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats,
+ * send.
  */
 #pragma once
 
@@ -34,6 +35,7 @@ enum nve_ebpf_prog {
 	NVE_PROG_XDP_UNDERLAY,
 	NVE_PROG_TC_ACCESS,
 	NVE_PROG_TC_UNDERLAY,
+	NVE_PROG_TC_SEND,
 	NVE_PROGS,
 };
 
@@ -93,8 +95,7 @@ struct nve_dp {
 	bool torn; /* an apply failed: the tables are neither old nor new, and must be compared */
 };
 
-/* --- load --------------------------------------------------------------------------------------
- */
+/* --- load ------------------------------------------------------------------------------------- */
 int nve_ebpf_load(struct nve_dp *dp, char **err);
 void nve_ebpf_unload(struct nve_dp *dp);
 int nve_ebpf_pins_open(struct nve_dp *dp, const char *dir, char **err);

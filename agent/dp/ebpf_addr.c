@@ -121,7 +121,9 @@ void nve_ebpf_addrs_put(struct nve_dp *dp, const struct nve_ebpf_view *v)
 	struct nve_src_ip ip_row;
 	struct nve_src row;
 
-	for (uint32_t i = 0; v->state && i < v->state->n_addrs; i++)
+	if (!v->state)
+		return;
+	for (uint32_t i = 0; i < v->state->n_addrs; i++)
 		if (nve_ebpf_src_ip_row(v, i, &ip_key, &ip_row))
 			nve_ebpf_put(dp, NVE_MAP_SRC_IP, &ip_key, &ip_row);
 	for (uint32_t i = 1; i < NVE_MAC_NUMBERS; i++) {

@@ -31,8 +31,7 @@ static void each_vap(struct nve_dp *dp, bool final)
 	}
 }
 
-/* --- 1. what goes out of use
- * ------------------------------------------------------------------------ */
+/* --- 1. what goes out of use ------------------------------------------------------------------ */
 
 static void switch_off(struct nve_dp *dp, uint32_t slot)
 {
@@ -139,8 +138,7 @@ static void out_of_use(struct nve_dp *dp)
 	nve_ebpf_rows_flush(dp);
 }
 
-/* --- 2. new and changed rows
- * ------------------------------------------------------------------------- */
+/* --- 2. new and changed rows ------------------------------------------------------------------ */
 
 static void write_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 {
@@ -210,8 +208,7 @@ static void new_rows(struct nve_dp *dp)
 	nve_ebpf_rows_flush(dp);
 }
 
-/* --- 3. and 4.
- * ----------------------------------------------------------------------------------------- */
+/* --- 3. and 4. -------------------------------------------------------------------------------- */
 
 static void move_tsis(struct nve_dp *dp, bool growing)
 {
@@ -274,6 +271,7 @@ int nve_ebpf_apply(struct nve_dp *dp)
 		return nve_ebpf_sweep(dp);
 	out_of_use(dp);
 	new_rows(dp);
+	nve_ebpf_vteps_await(dp);
 	/*
 	 * Those that shrink go first, and those that grow last: so the tables never hold more than
 	 * before or after, and the rows of one change (SLACK in ebpf_load.c).

@@ -34,8 +34,7 @@ struct nve_port nve_ebpf_port_row(const struct nve_dp *dp, uint16_t slot)
 	};
 }
 
-/* --- links
- * ------------------------------------------------------------------------------------------ */
+/* --- links ------------------------------------------------------------------------------------ */
 
 static void pin_name(char name[32], const char *kind, uint32_t ifindex)
 {
@@ -130,8 +129,7 @@ static void clsact_end(struct nve_dp *dp, uint16_t slot)
 	dp->ports[slot].clsact = false;
 }
 
-/* --- one port
- * ---------------------------------------------------------------------------------------- */
+/* --- one port --------------------------------------------------------------------------------- */
 
 static int attach_tc(struct nve_dp *dp, uint16_t slot)
 {
@@ -375,9 +373,7 @@ void nve_ebpf_port_follow(struct nve_dp *dp, uint16_t slot, const struct nve_ebp
 	rewrite(dp, slot);
 }
 
-/* --- all
- * -----------------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static bool ours(const struct nve_dp *dp, const char *name)
 {

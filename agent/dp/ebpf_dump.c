@@ -45,8 +45,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char
 		t->len = sizeof(t->s) - 1;
 }
 
-/* --- values
- * ---------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static void say_mac(struct text *t, const uint8_t *p)
 {
@@ -158,9 +157,7 @@ static void say_type(struct text *t, const struct btf *btf, uint32_t id, const c
 	}
 }
 
-/* --- rows
- * --------------------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 struct dump {
 	enum nve_ebpf_map map;
@@ -255,9 +252,7 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 	return r;
 }
 
-/* --- sizes
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 static uint32_t ports_used(const struct nve_dp *dp)
 {

@@ -43,10 +43,9 @@ static const char *const map_names[NVE_MAPS] = {
 };
 
 static const char *const prog_names[NVE_PROGS] = {
-	[NVE_PROG_XDP_ACCESS] = "xdp_access",
-	[NVE_PROG_XDP_UNDERLAY] = "xdp_underlay",
-	[NVE_PROG_TC_ACCESS] = "tc_access",
-	[NVE_PROG_TC_UNDERLAY] = "tc_underlay",
+	[NVE_PROG_XDP_ACCESS] = "xdp_access", [NVE_PROG_XDP_UNDERLAY] = "xdp_underlay",
+	[NVE_PROG_TC_ACCESS] = "tc_access",   [NVE_PROG_TC_UNDERLAY] = "tc_underlay",
+	[NVE_PROG_TC_SEND] = "tc_send",
 };
 
 const char *nve_ebpf_map_name(enum nve_ebpf_map map)
@@ -84,8 +83,7 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 	}
 }
 
-/* --- pinned maps
- * ------------------------------------------------------------------------------------------ */
+/* --- pinned maps ------------------------------------------------------------------------------ */
 
 /* 0: nothing is pinned; 1: something of our version is. */
 static int check_meta(const struct nve_dp *dp, char **err)
@@ -175,9 +173,7 @@ static int pin(const struct nve_dp *dp, enum nve_ebpf_map map, char **err)
 	return r < 0 ? nve_ebpf_error(err, r, "%s: cannot pin: %s", path, strerror(-r)) : 0;
 }
 
-/* --- loading
- * --------------------------------------------------------------------------------------------------
- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 {

@@ -37,7 +37,7 @@
 
 #include "dp/ebpf_tables.h"
 
-enum { WAIT_NS = 10000 };
+enum { WAIT_NS = 5000 };
 
 struct ip_row {
 	struct nve_src_ip_key key;
@@ -51,8 +51,9 @@ struct ip_rows {
 
 struct move {
 	struct nve_dp *dp;
-	uint16_t gen;                    /* the new one */
-	bool elsewhere;                  /* another port or tag */
+	uint16_t gen;   /* the new one */
+	bool elsewhere; /* another port or tag */
+	bool flipped;
 	struct nve_ebpf_view old, new;   /* as they are and shall be */
 	struct nve_ebpf_view from, to;   /* the same without IPs inside the rows of 'mixed' MACs */
 	bool mixed[NVE_MAC_NUMBERS];     /* filtered before and after, and the rows differ */
@@ -178,9 +179,9 @@ static void plan(struct move *m)
 	list_ips(&m->new_ips, &m->to);
 }
 
-/* Both lists are sorted: takes the next key of either; returns which of the two have it. */
-static int merge(const struct move *m, uint32_t *i, uint32_t *j, const struct ip_row **a,
-		 const struct ip_row **b)
+/* Both lists are sorted: the next key of either, and in 'a' and 'b' who has it; NULL at the end. */
+static const struct nve_src_ip_key *merge(const struct move *m, uint32_t *i, uint32_t *j,
+					  const struct ip_row **a, const struct ip_row **b)
 {
 	const struct ip_row *x = *i < m->old_ips.n ? &m->old_ips.v[*i] : NULL;
 	const struct ip_row *y = *j < m->new_ips.n ? &m->new_ips.v[*j] : NULL;
@@ -190,19 +191,19 @@ static int merge(const struct move *m, uint32_t *i, uint32_t *j, const struct ip
 	*b = y && order >= 0 ? y : NULL;
 	*i += !!*a;
 	*j += !!*b;
-	return *a || *b;
+	return *a ? &(*a)->key : *b ? &(*b)->key : NULL;
 }
 
 static void stage_ips(struct move *m)
 {
 	const struct ip_row *a, *b;
+	const struct nve_src_ip_key *key;
 	uint32_t i = 0, j = 0;
 
-	while (merge(m, &i, &j, &a, &b)) {
+	while ((key = merge(m, &i, &j, &a, &b))) {
 		bool was = a && a->row.when == NVE_WHEN_ALWAYS;
 		bool is = b && b->row.when == NVE_WHEN_ALWAYS;
 		struct nve_src_ip row = { .tsi = m->old.slot, .gen = m->gen };
-		const struct nve_src_ip_key *key = a ? &a->key : &b->key;
 
 		if (was == is && a && b && !m->mixed[key->mac])
 			continue;
@@ -231,10 +232,10 @@ static bool kept(const struct move *m, const struct nve_src_ip_key *key)
 static void settle_ips(struct move *m, bool removing)
 {
 	const struct ip_row *a, *b;
+	const struct nve_src_ip_key *key;
 	uint32_t i = 0, j = 0;
 
-	while (merge(m, &i, &j, &a, &b)) {
-		const struct nve_src_ip_key *key = a ? &a->key : &b->key;
+	while ((key = merge(m, &i, &j, &a, &b))) {
 		bool stays = b && (!m->mixed[key->mac] || kept(m, key));
 
 		if (removing && !stays && ours_ip(m, key))
@@ -290,13 +291,6 @@ static void remove_mac(struct move *m, uint32_t number)
 		nve_ebpf_cut(m->dp, NVE_MAP_SRC, &key);
 }
 
-static void each_mac(struct move *m, void (*fn)(struct move *m, uint32_t number))
-{
-	for (uint32_t i = 1; i < NVE_MAC_NUMBERS; i++)
-		if (m->old.macs[i].present || m->new.macs[i].present)
-			fn(m, i);
-}
-
 /* Frames that saw the tables before this are through. */
 static void let_frames_pass(struct nve_dp *dp)
 {
@@ -311,6 +305,22 @@ static void let_frames_pass(struct nve_dp *dp)
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	while (now.tv_sec < until.tv_sec ||
 	       (now.tv_sec == until.tv_sec && now.tv_nsec < until.tv_nsec));
+}
+
+/*
+ * A hash table gives the place of a row that was replaced to the next one it replaces.  A frame
+ * looks into its MAC's row several times, so rows that frames may hold are replaced one by one.
+ */
+static void each_mac(struct move *m, void (*fn)(struct move *m, uint32_t number))
+{
+	for (uint32_t i = 1; i < NVE_MAC_NUMBERS; i++) {
+		if (!m->old.macs[i].present && !m->new.macs[i].present)
+			continue;
+		fn(m, i);
+		if (m->dp->buffer[NVE_MAP_SRC].n && !m->dp->buffer[NVE_MAP_SRC].deletes &&
+		    (m->old.macs[i].active || m->flipped))
+			let_frames_pass(m->dp);
+	}
 }
 
 static void flip(struct move *m)
@@ -347,7 +357,7 @@ void nve_ebpf_move(struct nve_dp *dp, uint32_t slot)
 	nve_ebpf_fdb_follow(dp, &m->old, &m->new);
 	flip(m);
 	dp->moving = NVE_SLOT_NONE;
-	tsi->moved = true;
+	tsi->moved = m->flipped = true;
 	each_mac(m, settle_mac);
 	settle_ips(m, false);
 	nve_ebpf_fdb_follow(dp, &m->old, &m->new);

@@ -7,8 +7,7 @@
 struct nlmsghdr;
 struct nve_ebpf_link;
 
-/* --- attach, probe
- * --------------------------------------------------------------------------------- */
+/* --- attach, probe ---------------------------------------------------------------------------- */
 int nve_ebpf_port_set(struct nve_dp *dp, const struct nve_dp_port *port, char **err);
 int nve_ebpf_port_del(struct nve_dp *dp, uint16_t slot);
 int nve_ebpf_port_status(struct nve_dp *dp, uint16_t slot, struct nve_dp_port_status *ret);
@@ -29,8 +28,9 @@ void nve_ebpf_probe(const char *ifname, struct nve_ebpf_nic *ret);
 /* Switches VLAN tags in frame metadata off; false if they are on and stay on. */
 bool nve_ebpf_rxvlan_off(const char *ifname, bool *changed);
 
-/* --- netlink
- * --------------------------------------------------------------------------------------- */
+/* --- netlink -------------------------------------------------------------------------------- */
+/* A socket that hears of these groups (RTMGRP_..), the caller's; or -errno. */
+int nve_ebpf_netlink_socket(uint32_t groups);
 int nve_ebpf_netlink_open(struct nve_dp *dp);
 void nve_ebpf_netlink_close(struct nve_dp *dp);
 /* Sends one request and gives the first answer to 'fn' (may be NULL); the kernel's -errno. */
@@ -48,15 +48,19 @@ struct nve_ebpf_link {
 /* By index, or by name if that is 0. */
 int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
 		      struct nve_ebpf_link *ret);
-void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret);
 /* Reads what happened, and follows it. */
 void nve_ebpf_netlink_dispatch(struct nve_dp *dp);
 
-/* --- neigh
- * ------------------------------------------------------------------------------------------- */
+/* --- send ----------------------------------------------------------------------------------- */
+int nve_ebpf_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
+		  const void *frame, size_t len);
+
+/* --- neigh ---------------------------------------------------------------------------------- */
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);
+/* Waits, a moment at most, for the next hops of VTEPs that this apply() is the first to know. */
+void nve_ebpf_vteps_await(struct nve_dp *dp);
 /* A neighbor changed. */
 void nve_ebpf_neigh_follow(struct nve_dp *dp, const struct nlmsghdr *msg);
 /* Takes back what the kernel was asked to keep resolved. */

@@ -19,7 +19,7 @@ enum {
 	READS_MAX = 64, /* of one dispatch: the loop has other work too */
 };
 
-static int open_socket(uint32_t groups)
+int nve_ebpf_netlink_socket(uint32_t groups)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -40,9 +40,9 @@ static int open_socket(uint32_t groups)
 
 int nve_ebpf_netlink_open(struct nve_dp *dp)
 {
-	dp->requests = open_socket(0);
-	dp->events =
-		open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
+	dp->requests = nve_ebpf_netlink_socket(0);
+	dp->events = nve_ebpf_netlink_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE |
+					     RTMGRP_IPV6_ROUTE);
 	if (dp->requests < 0)
 		return dp->requests;
 	return dp->events < 0 ? dp->events : 0;
@@ -103,10 +103,9 @@ int nve_ebpf_ask(struct nve_dp *dp, struct nlmsghdr *request, nve_ebpf_answer_fn
 	}
 }
 
-/* --- links
- * -------------------------------------------------------------------------------------------- */
+/* --- links ------------------------------------------------------------------------------------ */
 
-void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret)
+static void link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(msg);
 	const struct rtattr *a = IFLA_RTA(info);
@@ -134,7 +133,7 @@ void nve_ebpf_link_parse(const struct nlmsghdr *msg, struct nve_ebpf_link *ret)
 static void take_link(void *arg, const struct nlmsghdr *msg)
 {
 	if (msg->nlmsg_type == RTM_NEWLINK)
-		nve_ebpf_link_parse(msg, arg);
+		link_parse(msg, arg);
 }
 
 int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
@@ -157,15 +156,14 @@ int nve_ebpf_link_get(struct nve_dp *dp, uint32_t ifindex, const char *name,
 	return r < 0 ? r : ret->ifindex ? 0 : -ENODEV;
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void follow_link(struct nve_dp *dp, const struct nlmsghdr *msg)
 {
 	const struct nve_ebpf_link gone = { 0 };
 	struct nve_ebpf_link link;
 
-	nve_ebpf_link_parse(msg, &link);
+	link_parse(msg, &link);
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++) {
 		const struct nve_dp_port *port = &dp->shadow.ports[i];
 

@@ -12,8 +12,7 @@ _Static_assert((int)NVE_DP_DEST_TSI == NVE_DEST_TSI && (int)NVE_DP_DEST_VTEP == 
 
 enum { NO_VTEP = UINT16_MAX };
 
-/* --- fdb
- * ------------------------------------------------------------------------------------------ */
+/* --- fdb -------------------------------------------------------------------------------------- */
 
 static bool takes(const struct nve_shadow_tsi_state *state, const struct nve_shadow_fdb *entry)
 {
@@ -97,8 +96,7 @@ static uint8_t tunnel_flags(const struct nve_shadow_vn_state *vn)
 	       (vn->tos == NVE_DP_TOS_UNIFORM ? NVE_TUNNEL_UNIFORM : 0);
 }
 
-/* --- flood and peer
- * --------------------------------------------------------------------------------- */
+/* --- flood and peer --------------------------------------------------------------------------- */
 
 void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struct nve_flood *row)
 {
@@ -147,8 +145,7 @@ bool nve_ebpf_peer_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, bool n
 	return ip->family != 0;
 }
 
-/* --- records in mapped arrays
- * ------------------------------------------------------------------------ */
+/* --- records in mapped arrays ----------------------------------------------------------------- */
 
 void nve_ebpf_tsi_live(struct nve_dp *dp, uint32_t slot, bool live)
 {

@@ -15,8 +15,7 @@
 #include "dp/ebpf_tables.h"
 #include "dp/rowset.h"
 
-/* --- what is wanted of each table ----------------------------------------------------------------
- */
+/* --- what is wanted of each table ------------------------------------------------------------- */
 
 static void want_addrs(struct nve_dp *dp, struct nve_rowset *src, struct nve_rowset *src_ip)
 {
@@ -90,8 +89,7 @@ static void want_ports(struct nve_dp *dp, struct nve_rowset *ports)
 	}
 }
 
-/* --- hash tables
- * ------------------------------------------------------------------------------------ */
+/* --- hash tables ------------------------------------------------------------------------------ */
 
 static const enum nve_ebpf_map hashes[] = { NVE_MAP_PORT, NVE_MAP_SRC,  NVE_MAP_SRC_IP,
 					    NVE_MAP_FDB,  NVE_MAP_PEER, NVE_MAP_FLOOD };
@@ -153,8 +151,7 @@ static int sweep_hashes(struct nve_dp *dp)
 	return r;
 }
 
-/* --- MAC numbers
- * --------------------------------------------------------------------------------------- */
+/* --- MAC numbers ------------------------------------------------------------------------------ */
 
 static void forget_numbers(struct nve_dp *dp)
 {
@@ -201,8 +198,7 @@ static int adopt_numbers(struct nve_dp *dp)
 	return r;
 }
 
-/* --- arrays
- * ---------------------------------------------------------------------------------------------- */
+/* --- arrays ----------------------------------------------------------------------------------- */
 
 /* The record already is this TSI's, at this place: it keeps its generation, and stays on. */
 static bool same_tsi(const struct nve_dp *dp, uint32_t slot)

@@ -4,8 +4,7 @@
 
 #include "dp/ebpf.h"
 
-/* --- rows: buffered writes ---------------------------------------------------------------------
- */
+/* --- rows: buffered writes -------------------------------------------------------------------- */
 int nve_ebpf_rows_open(struct nve_ebpf_buffer *b); /* sizes are filled in */
 void nve_ebpf_rows_close(struct nve_ebpf_buffer *b);
 void nve_ebpf_put(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, const void *value);
@@ -18,8 +17,7 @@ int nve_ebpf_rows_error(struct nve_dp *dp);
 typedef int nve_ebpf_each_fn(struct nve_dp *dp, void *arg, const void *key, const void *value);
 int nve_ebpf_each(struct nve_dp *dp, enum nve_ebpf_map map, nve_ebpf_each_fn *fn, void *arg);
 
-/* --- addr: rows of a TSI's addresses ------------------------------------------------------------
- */
+/* --- addr: rows of a TSI's addresses ---------------------------------------------------------- */
 enum { NVE_MAC_NUMBERS = 2 * NVE_TSI_ADDRS_MAX + 1 };
 
 struct nve_ebpf_mac {
@@ -52,8 +50,7 @@ void nve_ebpf_count(const struct nve_ebpf_view *v, uint32_t *src, uint32_t *src_
 void nve_ebpf_addrs_put(struct nve_dp *dp, const struct nve_ebpf_view *v);
 void nve_ebpf_ip16(uint8_t to[16], bool v4, const uint8_t *ip);
 
-/* --- what objects have in the tables; all but 'live' and what hangs on it ------------------------
- */
+/* --- what objects have in the tables; all but 'live' and what hangs on it --------------------- */
 void nve_ebpf_fdb_put(struct nve_dp *dp, const struct nve_shadow_fdb *entry);
 void nve_ebpf_fdb_row(struct nve_dp *dp, const struct nve_shadow_fdb *entry,
 		      struct nve_fdb_key *key, struct nve_fdb *row);
@@ -79,8 +76,7 @@ void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final)
 uint32_t nve_ebpf_row_ifindex(const struct nve_dp *dp, const struct nve_shadow_tsi_state *state,
 			      bool now);
 
-/* --- apply, move, resync
- * --------------------------------------------------------------------------- */
+/* --- apply, move, resync ---------------------------------------------------------------------- */
 /* In use before and after, as the same TSI: frames go on passing while it changes. */
 bool nve_ebpf_stays(const struct nve_shadow_tsi *tsi);
 /* Whether rows of addresses differ. */

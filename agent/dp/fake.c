@@ -10,8 +10,7 @@
 
 #include "dp/fake_dp.h"
 
-/* --- what tests may do
- * ---------------------------------------------------------------------------- */
+/* --- what tests may do ------------------------------------------------------------------------ */
 
 void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error)
 {
@@ -29,27 +28,16 @@ void nve_fake_seen(struct nve_dp *dp, uint32_t slot, uint64_t ns)
 	dp->seen[slot] = ns;
 }
 
-void nve_fake_drop(struct nve_dp *dp, uint32_t slot)
-{
-	dp->drops[slot]++;
-}
-
-uint64_t nve_fake_applied(const struct nve_dp *dp)
-{
-	return dp->applied;
-}
-
-/* --- ops
- * ------------------------------------------------------------------------------------------- */
+/* --- ops -------------------------------------------------------------------------------------- */
 
 static void fake_close(struct nve_dp *dp)
 {
 	if (!dp)
 		return;
+	nve_fake_forget_sent(dp);
 	nve_shadow_close(&dp->shadow);
 	free(dp->dests);
 	free(dp->seen);
-	free(dp->drops);
 	free(dp);
 }
 
@@ -69,8 +57,7 @@ static int fake_open(const struct nve_dp_config *config, struct nve_dp **ret, ch
 	}
 	dp->dests = calloc(2 * config->limits.max_fdb, sizeof(dp->dests[0]));
 	dp->seen = calloc(config->limits.max_tsis, sizeof(dp->seen[0]));
-	dp->drops = calloc(config->limits.max_tsis, sizeof(dp->drops[0]));
-	if (!dp->dests || !dp->seen || !dp->drops) {
+	if (!dp->dests || !dp->seen) {
 		fake_close(dp);
 		return -ENOMEM;
 	}
@@ -168,12 +155,6 @@ static int fake_fdb_del(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE
 	return nve_shadow_fdb_del(&dp->shadow, vn_id, mac);
 }
 
-static bool nothing_differs(const struct nve_shadow *s)
-{
-	return !s->vtep_list.n && !s->vn_list.n && !s->vap_list.n && !s->tsi_list.n &&
-	       !s->fdb_list.n;
-}
-
 static int fake_apply(struct nve_dp *dp)
 {
 	struct nve_shadow *s = &dp->shadow;
@@ -187,10 +168,9 @@ static int fake_apply(struct nve_dp *dp)
 			nve_shadow_tsi_commit(&s->tsis[s->tsi_list.v[i]]);
 		return r;
 	}
-	dp->applied += !nothing_differs(s);
 	for (uint32_t i = 0; i < s->tsi_list.n; i++)
 		if (!s->tsis[s->tsi_list.v[i]].want)
-			dp->seen[s->tsi_list.v[i]] = dp->drops[s->tsi_list.v[i]] = 0;
+			dp->seen[s->tsi_list.v[i]] = 0;
 	for (uint32_t i = 0; i < s->fdb_list.n; i++) {
 		const struct nve_shadow_fdb *entry = &s->fdb[s->fdb_list.v[i]];
 		struct nve_fake_dests *to = &dp->dests[s->fdb_list.v[i]];
@@ -226,27 +206,20 @@ static int fake_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_st
 {
 	if (slot >= dp->shadow.limits.max_tsis || !dp->shadow.tsis[slot].now)
 		return -ENOENT;
-	*ret = (struct nve_dp_tsi_stats){ .dropped = dp->drops[slot] };
+	*ret = (struct nve_dp_tsi_stats){ 0 };
 	return 0;
 }
 
-static const char drop_text[] = "a test said that a frame was dropped";
-
 static void fake_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg)
 {
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++)
-		sum += dp->drops[i];
-	fn(arg, "TEST", drop_text, sum);
+	(void)dp, (void)fn, (void)arg;
 }
 
 static int fake_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg)
 {
+	(void)fn, (void)arg;
 	if (slot >= dp->shadow.limits.max_tsis || !dp->shadow.tsis[slot].now)
 		return -ENOENT;
-	if (dp->drops[slot])
-		fn(arg, "TEST", drop_text, dp->drops[slot]);
 	return 0;
 }
 
@@ -395,6 +368,7 @@ const struct nve_dp_ops nve_dp_fake = {
 	.apply = fake_apply,
 	.resync_begin = fake_resync_begin,
 	.resync_end = fake_resync_end,
+	.send = nve_fake_send,
 	.last_seen = fake_last_seen,
 	.tsi_stats = fake_tsi_stats,
 	.drops = fake_drops,

@@ -13,10 +13,21 @@ void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error);
 void nve_fake_fail_apply(struct nve_dp *dp, int error);
 /* A frame of the TSI was seen at 'ns'. */
 void nve_fake_seen(struct nve_dp *dp, uint32_t slot, uint64_t ns);
-/* A frame of the TSI was dropped; drops() and tsi_drops() tell it. */
-void nve_fake_drop(struct nve_dp *dp, uint32_t slot);
-/* How often apply() found something to do. */
-uint64_t nve_fake_applied(const struct nve_dp *dp);
+
+/* What send() was given, oldest first; valid until the next one. */
+struct nve_fake_sent {
+	uint32_t vn_id;
+	uint16_t port, tag;
+	bool to_vn; /* else to the VAP */
+	size_t len;
+	uint8_t bytes[128]; /* the first ones */
+};
+const struct nve_fake_sent *nve_fake_sent(const struct nve_dp *dp, size_t *n);
+void nve_fake_forget_sent(struct nve_dp *dp);
+/* The way to some VTEP is not known, or is again. */
+void nve_fake_unresolved(struct nve_dp *dp, bool unresolved);
+/* send() fails with 'error' (negative) from now on; 0 = no more. */
+void nve_fake_fail_send(struct nve_dp *dp, int error);
 
 struct nve_fake_frame {
 	uint16_t port, tag;

@@ -30,8 +30,7 @@ void nve_shadow_list_add(struct nve_shadow_list *list, uint32_t x)
 	list->v[list->n++] = x;
 }
 
-/* --- ports -------------------------------------------------------------------------------------
- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 int nve_shadow_port_set(struct nve_shadow *s, const struct nve_dp_port *port)
 {
@@ -56,8 +55,7 @@ bool nve_shadow_access_port(const struct nve_shadow *s, uint16_t slot)
 	return slot < NVE_PORTS_MAX && s->port_is_set[slot] && s->ports[slot].role == NVE_DP_ACCESS;
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static bool limits_fit(const struct nve_dp_limits *l)
 {

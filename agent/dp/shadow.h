@@ -124,6 +124,10 @@ int nve_shadow_tsi_del(struct nve_shadow *s, uint32_t slot);
 int nve_shadow_fdb_set(struct nve_shadow *s, const struct nve_dp_fdb *fdb);
 int nve_shadow_fdb_del(struct nve_shadow *s, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
 
+/* Of a frame to be sent, as in nve_dp_ops: 0 and the VN, -ENOENT or -EINVAL. */
+int nve_shadow_send_check(const struct nve_shadow *s, uint16_t port, uint16_t tag, size_t len,
+			  uint32_t *vn_id);
+
 /* NULL if there is neither a 'now' nor a 'want'. */
 struct nve_shadow_vn *nve_shadow_vn(const struct nve_shadow *s, uint32_t vn_id);
 struct nve_shadow_vap *nve_shadow_vap(const struct nve_shadow *s, uint16_t port, uint16_t tag);

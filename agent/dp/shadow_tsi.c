@@ -194,8 +194,7 @@ int nve_shadow_tsi_del(struct nve_shadow *s, uint32_t slot)
 	return 0;
 }
 
-bool nve_shadow_mac_active(const struct nve_shadow_tsi_state *state,
-			   const uint8_t mac[NVE_MAC_LEN])
+bool nve_shadow_mac_active(const struct nve_shadow_tsi_state *state, const uint8_t mac[NVE_MAC_LEN])
 {
 	for (uint16_t i = 0; state && i < state->n_addrs; i++)
 		if (state->addrs[i].active && state->addrs[i].mac &&

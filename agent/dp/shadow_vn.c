@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- VNs ----------------------------------------------------------------------------------------
- */
+/* --- VNs -------------------------------------------------------------------------------------- */
 
 static struct nve_shadow_vn *vn_of(struct nve_hash_node *node)
 {
@@ -132,8 +131,7 @@ int nve_shadow_vn_del(struct nve_shadow *s, uint32_t vn_id)
 	return 0;
 }
 
-/* --- VTEPs ---------------------------------------------------------------------------------------
- */
+/* --- VTEPs ------------------------------------------------------------------------------------ */
 
 static bool vn_has(const struct nve_shadow_vn_state *vn, uint32_t slot)
 {
@@ -186,8 +184,7 @@ int nve_shadow_vtep_del(struct nve_shadow *s, uint32_t slot)
 	return slot < s->limits.max_vteps ? vtep_want(s, slot, &none) : 0;
 }
 
-/* --- VAPs ----------------------------------------------------------------------------------------
- */
+/* --- VAPs ------------------------------------------------------------------------------------- */
 
 static struct nve_shadow_vap *vap_of(struct nve_hash_node *node)
 {
@@ -335,6 +332,19 @@ int nve_shadow_vap_del(struct nve_shadow *s, uint16_t port, uint16_t tag)
 	if (!vap || !vap->want.set)
 		return 0;
 	return vap_change(s, port, tag, &none);
+}
+
+int nve_shadow_send_check(const struct nve_shadow *s, uint16_t port, uint16_t tag, size_t len,
+			  uint32_t *vn_id)
+{
+	const struct nve_shadow_vap *vap = nve_shadow_vap(s, port, tag);
+
+	if (len < NVE_DP_SEND_MIN || len > NVE_DP_SEND_MAX)
+		return -EINVAL;
+	if (!vap || !in_vn(&vap->now, vap->now.vn_id))
+		return -ENOENT;
+	*vn_id = vap->now.vn_id;
+	return 0;
 }
 
 void nve_shadow_vn_commit(struct nve_shadow *s, struct nve_shadow_vn *vn)

@@ -193,11 +193,11 @@ static void tell_mappings(struct nve_nva *nva, const struct nve_local_vn *was,
 	}
 }
 
-static void tell_vn(struct nve_nva *nva, const struct nve_local_vn *was,
+static void tell_vn(struct nve_nva *nva, uint32_t vn_id, const struct nve_local_vn *was,
 		    const struct nve_local_vn *is)
 {
 	if (!was || !is || !same_context(&was->context, &is->context))
-		nva->callbacks.vn_changed(nva->callbacks.arg, (is ? is : was)->context.vn_id);
+		nva->callbacks.vn_changed(nva->callbacks.arg, vn_id);
 	tell_mappings(nva, was, is);
 }
 
@@ -211,18 +211,15 @@ static int local_reload(struct nve_nva *nva, char **err)
 		return r;
 	nva->table = new;
 	while (i < old.n_vns || k < new.n_vns) {
-		const struct nve_local_vn *a = i < old.n_vns ? &old.vns[i] : NULL;
-		const struct nve_local_vn *b = k < new.n_vns ? &new.vns[k] : NULL;
+		/* Above all IDs where a table is at its end. */
+		uint64_t a = i < old.n_vns ? old.vns[i].context.vn_id : UINT64_MAX;
+		uint64_t b = k < new.n_vns ? new.vns[k].context.vn_id : UINT64_MAX;
+		bool was = a <= b, is = b <= a;
 
-		if (a && b && a->context.vn_id != b->context.vn_id) {
-			if (a->context.vn_id < b->context.vn_id)
-				b = NULL;
-			else
-				a = NULL;
-		}
-		tell_vn(nva, a, b);
-		i += !!a;
-		k += !!b;
+		tell_vn(nva, (uint32_t)(was ? a : b), was ? &old.vns[i] : NULL,
+			is ? &new.vns[k] : NULL);
+		i += was;
+		k += is;
 	}
 	nve_local_free(&old);
 	return 0;

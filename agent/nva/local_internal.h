@@ -11,7 +11,7 @@ struct nve_local_vn {
 };
 
 struct nve_local_table {
-	struct nve_local_vn *vns; /* by ID */
+	struct nve_local_vn *vns;      /* by ID */
 	struct nve_local_vn **by_name; /* those that have a name */
 	size_t n_vns, n_named;
 	uint64_t max_epoch; /* of all mappings */

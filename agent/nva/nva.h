@@ -13,7 +13,7 @@
 struct nve_nva;
 
 enum nve_nva_encap { NVE_NVA_VXLAN, NVE_NVA_GENEVE };
-enum nve_nva_tos { NVE_NVA_PIPE, NVE_NVA_UNIFORM }; /* of the DSCP, RFC 2983 */
+enum nve_nva_tos { NVE_NVA_PIPE, NVE_NVA_UNIFORM };          /* of the DSCP, RFC 2983 */
 enum nve_nva_security { NVE_NVA_TRUSTED, NVE_NVA_VERIFIED }; /* D17 */
 
 /* The VN Context of RFC 8394 figure 5 (S39).  Owned by the NVA, valid until its next callback. */
@@ -21,14 +21,15 @@ struct nve_vn_context {
 	uint32_t vn_id;
 	char name[NVE_NAME_MAX + 1]; /* "" = it has none */
 	uint32_t vni;
-	uint8_t encap;    /* enum nve_nva_encap */
-	uint8_t tos;      /* enum nve_nva_tos */
-	uint8_t security; /* enum nve_nva_security */
-	bool fail_closed; /* D18: forwards only while the NVA is there */
-	uint16_t mtu;     /* tenant MTU; 0 = derived from the underlay's */
+	uint8_t encap;                  /* enum nve_nva_encap */
+	uint8_t tos;                    /* enum nve_nva_tos */
+	uint8_t security;               /* enum nve_nva_security */
+	bool fail_closed;               /* D18: forwards only while the NVA is there */
+	uint16_t mtu;                   /* tenant MTU; 0 = derived from the underlay's */
 	char profile[NVE_NAME_MAX + 1]; /* VN Profile (S3) */
 	uint32_t n_vteps;
-	const struct nve_ip *vteps; /* the other NVEs of the VN: BUM goes to and may come from them */
+	/* The other NVEs of the VN: BUM goes to and may come from them. */
+	const struct nve_ip *vteps;
 };
 
 /* An address of the VN behind another NVE. */
@@ -55,7 +56,7 @@ struct nve_nva_callbacks {
 };
 
 struct nve_nva_config {
-	const char *source; /* local: path of the file */
+	const char *source;                    /* local: path of the file */
 	struct nve_ip local_vtep, local_vtep6; /* as in dp.h */
 	struct nve_nva_callbacks callbacks;
 };
@@ -70,8 +71,8 @@ struct nve_nva_ops {
 	void (*close)(struct nve_nva *nva); /* NULL is a no-op; no callback comes any more */
 
 	/*
-	 * The context of a VN.  -ENOENT: there is no such VN.  -EINPROGRESS: asked for, vn_changed()
-	 * will come.  -EHOSTUNREACH: the NVA cannot be asked now.
+	 * The context of a VN.  -ENOENT: there is no such VN.  -EINPROGRESS: asked for,
+	 * vn_changed() will come.  -EHOSTUNREACH: the NVA cannot be asked now.
 	 */
 	int (*vn_by_id)(struct nve_nva *nva, uint32_t vn_id, const struct nve_vn_context **ret);
 	int (*vn_by_name)(struct nve_nva *nva, const char *name, const struct nve_vn_context **ret);
@@ -82,7 +83,7 @@ struct nve_nva_ops {
 	 * the greatest that it has stored (D7). */
 	uint64_t (*next_epoch)(struct nve_nva *nva, uint64_t at_least);
 
-	/* Says the same twice without harm.  -EHOSTUNREACH: not said; the engine undoes or retries. */
+	/* The same twice does no harm.  -EHOSTUNREACH: not said; the engine undoes or retries. */
 	int (*publish)(struct nve_nva *nva, uint32_t vn_id, const struct nve_addr *addr,
 		       enum nve_publication state, uint64_t epoch);
 	/* What was published and not withdrawn, for the operator. */

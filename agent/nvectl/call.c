@@ -51,6 +51,22 @@ int ctl_call_unary(struct ctl *ctl, const char *method, const ProtobufCMessage *
 	return r;
 }
 
+int ctl_call_print(struct ctl *ctl, const char *method, const ProtobufCMessage *request,
+		   const ProtobufCMessageDescriptor *type, ctl_print print)
+{
+	ProtobufCMessage *reply = NULL;
+	int r = ctl_call_unary(ctl, method, request, type, &reply);
+
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		ctl_print_json(reply);
+	else
+		print(ctl, reply);
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return CTL_OK;
+}
+
 int ctl_get_vn(const struct ctl *ctl, const char *text, Nve__V1__VnRef *ret)
 {
 	struct ctl_vn vn;

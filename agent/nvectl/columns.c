@@ -75,11 +75,6 @@ void ctl_columns_add(struct ctl_columns *t, const char *fmt, ...)
 	t->cells[t->n_cells++] = cell;
 }
 
-size_t ctl_columns_rows(const struct ctl_columns *t)
-{
-	return t->n_cells / t->n_columns;
-}
-
 static const char *shown(const char *cell)
 {
 	return *cell ? cell : "-";

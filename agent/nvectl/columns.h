@@ -24,7 +24,5 @@ void ctl_columns_free(struct ctl_columns *t); /* NULL is fine */
 void ctl_columns_add(struct ctl_columns *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-size_t ctl_columns_rows(const struct ctl_columns *t);
-
 /* A bold header if 'bold'.  Returns 0 or -ENOMEM: a cell was lost, and nothing is printed. */
 int ctl_columns_print(const struct ctl_columns *t, FILE *out, bool bold);

@@ -57,6 +57,10 @@ const char *ctl_reason_remedy(Nve__V1__Reason reason);
  */
 int ctl_call_unary(struct ctl *ctl, const char *method, const ProtobufCMessage *request,
 		   const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret);
+typedef void (*ctl_print)(const struct ctl *ctl, const ProtobufCMessage *reply);
+/* The same, and prints the reply: as JSON if that is asked for, else by 'print'. */
+int ctl_call_print(struct ctl *ctl, const char *method, const ProtobufCMessage *request,
+		   const ProtobufCMessageDescriptor *type, ctl_print print);
 /* One call with a stream of replies.  Returns an exit code. */
 int ctl_call_stream(struct ctl *ctl, const struct ctl_call *call, ctl_take take, void *arg);
 

@@ -84,12 +84,13 @@ int ctl_broken(int err, const char *what)
 	return CTL_BROKEN;
 }
 
+/* "" if there is none of that name. */
 static const char *metadata(const Google__Rpc__ErrorInfo *info, const char *key)
 {
 	for (size_t i = 0; i < info->n_metadata; i++)
 		if (!strcmp(info->metadata[i]->key, key))
 			return info->metadata[i]->value;
-	return NULL;
+	return "";
 }
 
 /* "(proposed 100; counter-offer 101)": what the reason speaks of. */
@@ -97,7 +98,7 @@ static void print_details(const struct ctl *ctl, const Google__Rpc__ErrorInfo *i
 {
 	const char *proposed = ctl_option_value(&ctl->in, "tag"), *sep = " (";
 
-	if (metadata(info, "tag") && proposed) {
+	if (*metadata(info, "tag") && proposed) {
 		fprintf(stderr, "%sproposed %s", sep, proposed);
 		sep = "; ";
 	}

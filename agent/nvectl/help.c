@@ -59,12 +59,13 @@ static void print_command(FILE *out, const struct ctl_group *group, const struct
 
 static void print_group(FILE *out, const struct ctl_group *group)
 {
+	const char *first = group->commands[0]->name;
+
 	fprintf(out, "Usage: nvectl [OPTIONS] %s COMMAND ...\n\n%s.\n\nCommands:\n", group->name,
 		group->summary);
 	for (const struct ctl_command *const *c = group->commands; *c; c++)
 		fprintf(out, "  %-*s%s\n", COMMAND_WIDTH, (*c)->name, (*c)->summary);
-	fprintf(out, "\n'nvectl %s' alone is 'nvectl %s %s'.\n", group->name, group->name,
-		group->commands[0]->name);
+	fprintf(out, "\n'nvectl %s' alone is 'nvectl %s %s'.\n", group->name, group->name, first);
 	fprintf(out, "'nvectl %s COMMAND --help' explains a command.\n", group->name);
 }
 

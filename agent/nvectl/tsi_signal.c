@@ -44,8 +44,9 @@ static int request_read(const struct ctl *ctl, const char *addrs, const char *ot
 }
 
 /* "<TSI> at p1: Activated, VN 100, tag 10, keepalive 300 s, keepactive 30 s, epoch 7". */
-static void print_reply(const struct ctl *ctl, const Nve__V1__TsiReply *reply)
+static void print_reply(const struct ctl *ctl, const ProtobufCMessage *msg)
 {
+	const Nve__V1__TsiReply *reply = (const void *)msg;
 	const char *moved = ctl_option_value(&ctl->in, "new-port");
 	const char *port = moved && *moved ? moved : ctl_option_value(&ctl->in, "port");
 	char alive[CTL_SPAN_TEXT], active[CTL_SPAN_TEXT];
@@ -66,14 +67,8 @@ static void print_reply(const struct ctl *ctl, const Nve__V1__TsiReply *reply)
 static int request_send(struct ctl *ctl, const char *method, const ProtobufCMessage *message,
 			struct request *q)
 {
-	ProtobufCMessage *reply = NULL;
-	int r = ctl_call_unary(ctl, method, message, &nve__v1__tsi_reply__descriptor, &reply);
+	int r = ctl_call_print(ctl, method, message, &nve__v1__tsi_reply__descriptor, print_reply);
 
-	if (r == CTL_OK && ctl->json)
-		ctl_print_json(reply);
-	else if (r == CTL_OK)
-		print_reply(ctl, (const Nve__V1__TsiReply *)reply);
-	protobuf_c_message_free_unpacked(reply, NULL);
 	request_free(q);
 	return r;
 }
@@ -179,8 +174,9 @@ static int run_update(struct ctl *ctl)
 	return request_send(ctl, CTL_SIGNALING("Update"), &req.base, &q);
 }
 
-static void print_cleared(const struct ctl *ctl, const Nve__V1__ClearReply *reply)
+static void print_cleared(const struct ctl *ctl, const ProtobufCMessage *msg)
 {
+	const Nve__V1__ClearReply *reply = (const void *)msg;
 	printf("%s at %s: %u instance%s cleared\n", ctl->in.operands[0],
 	       ctl_option_value(&ctl->in, "port"), reply->cleared, reply->cleared == 1 ? "" : "s");
 	ctl_print_ignored(reply->n_ignored_parameters, reply->ignored_parameters);
@@ -191,7 +187,6 @@ static int run_clear(struct ctl *ctl)
 	const char *vn = ctl_option_value(&ctl->in, "vn");
 	Nve__V1__ClearRequest req = NVE__V1__CLEAR_REQUEST__INIT;
 	struct ctl_params params = { 0 };
-	ProtobufCMessage *reply = NULL;
 	struct nve_tsi_id id;
 	Nve__V1__VnRef ref;
 	int r = ctl_get_tsi_id(ctl, ctl->in.operands[0], &id);
@@ -207,13 +202,8 @@ static int run_clear(struct ctl *ctl)
 	req.parameters = params.list;
 	req.n_parameters = params.n;
 	if (r == CTL_OK)
-		r = ctl_call_unary(ctl, CTL_SIGNALING("Clear"), &req.base,
-				   &nve__v1__clear_reply__descriptor, &reply);
-	if (r == CTL_OK && ctl->json)
-		ctl_print_json(reply);
-	else if (r == CTL_OK)
-		print_cleared(ctl, (const Nve__V1__ClearReply *)reply);
-	protobuf_c_message_free_unpacked(reply, NULL);
+		r = ctl_call_print(ctl, CTL_SIGNALING("Clear"), &req.base,
+				   &nve__v1__clear_reply__descriptor, print_cleared);
 	ctl_params_free(&params);
 	return r;
 }

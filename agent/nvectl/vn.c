@@ -79,8 +79,9 @@ static int run_list(struct ctl *ctl)
 	return ctl_list_end(&list, ctl_call_stream(ctl, &call, take, &list));
 }
 
-static void print_connected(const struct ctl *ctl, const Nve__V1__VnConnectReply *reply)
+static void print_connected(const struct ctl *ctl, const ProtobufCMessage *msg)
 {
+	const Nve__V1__VnConnectReply *reply = (const void *)msg;
 	char vn[CTL_VN_TEXT];
 
 	fputs("VN ", stdout);
@@ -96,7 +97,6 @@ static int run_connect(struct ctl *ctl)
 {
 	Nve__V1__VnConnectRequest req = NVE__V1__VN_CONNECT_REQUEST__INIT;
 	struct ctl_params params = { 0 };
-	ProtobufCMessage *reply = NULL;
 	Nve__V1__VnRef vn;
 	int r;
 
@@ -110,19 +110,15 @@ static int run_connect(struct ctl *ctl)
 	req.parameters = params.list;
 	req.n_parameters = params.n;
 	if (r == CTL_OK)
-		r = ctl_call_unary(ctl, CTL_SIGNALING("VnConnect"), &req.base,
-				   &nve__v1__vn_connect_reply__descriptor, &reply);
-	if (r == CTL_OK && ctl->json)
-		ctl_print_json(reply);
-	else if (r == CTL_OK)
-		print_connected(ctl, (const Nve__V1__VnConnectReply *)reply);
-	protobuf_c_message_free_unpacked(reply, NULL);
+		r = ctl_call_print(ctl, CTL_SIGNALING("VnConnect"), &req.base,
+				   &nve__v1__vn_connect_reply__descriptor, print_connected);
 	ctl_params_free(&params);
 	return r;
 }
 
-static void print_disconnected(const struct ctl *ctl, const Nve__V1__VnDisconnectReply *reply)
+static void print_disconnected(const struct ctl *ctl, const ProtobufCMessage *msg)
 {
+	const Nve__V1__VnDisconnectReply *reply = (const void *)msg;
 	printf("VN %s is disconnected on %s: %u TSI%s cleared\n", ctl->in.operands[1],
 	       ctl->in.operands[0], reply->cleared, reply->cleared == 1 ? "" : "s");
 	ctl_print_ignored(reply->n_ignored_parameters, reply->ignored_parameters);
@@ -132,7 +128,6 @@ static int run_disconnect(struct ctl *ctl)
 {
 	Nve__V1__VnDisconnectRequest req = NVE__V1__VN_DISCONNECT_REQUEST__INIT;
 	struct ctl_params params = { 0 };
-	ProtobufCMessage *reply = NULL;
 	Nve__V1__VnRef vn;
 	int r;
 
@@ -145,13 +140,8 @@ static int run_disconnect(struct ctl *ctl)
 	req.parameters = params.list;
 	req.n_parameters = params.n;
 	if (r == CTL_OK)
-		r = ctl_call_unary(ctl, CTL_SIGNALING("VnDisconnect"), &req.base,
-				   &nve__v1__vn_disconnect_reply__descriptor, &reply);
-	if (r == CTL_OK && ctl->json)
-		ctl_print_json(reply);
-	else if (r == CTL_OK)
-		print_disconnected(ctl, (const Nve__V1__VnDisconnectReply *)reply);
-	protobuf_c_message_free_unpacked(reply, NULL);
+		r = ctl_call_print(ctl, CTL_SIGNALING("VnDisconnect"), &req.base,
+				   &nve__v1__vn_disconnect_reply__descriptor, print_disconnected);
 	ctl_params_free(&params);
 	return r;
 }

@@ -66,6 +66,24 @@ static int vn_disconnect(struct nve_decode *d, const ProtobufCMessage *msg)
 	return nve_decode_parameters(d, m->n_parameters, m->parameters);
 }
 
+/* An empty list leaves the TSI's set as it is. */
+static int decode_set(struct nve_decode *d, size_t n, Nve__V1__Address **list,
+		      struct nve_request *req)
+{
+	if (n > 0)
+		req->ev.flags |= NVE_EV_HAS_ADDRS;
+	return nve_decode_addrs(d, "addresses", n, list, &req->ev.addrs, &req->ev.n_addrs);
+}
+
+/* An empty list means all of the TSI's addresses (D13). */
+static int decode_only(struct nve_decode *d, size_t n, Nve__V1__Address **list,
+		       struct nve_request *req)
+{
+	if (n > 0)
+		req->ev.flags |= NVE_EV_HAS_ONLY;
+	return nve_decode_addrs(d, "only", n, list, &req->ev.only, &req->ev.n_only);
+}
+
 static int take_cause(uint32_t cause)
 {
 	return cause <= NVE_CAUSE_RESUME ? (int)cause : NVE_CAUSE_UNSPECIFIED;
@@ -82,15 +100,12 @@ static int associate(struct nve_decode *d, const ProtobufCMessage *msg)
 	r = nve_decode_key(d, "tsi.", m->tsi, req);
 	if (r < 0)
 		return r;
-	r = nve_decode_addrs(d, "addresses", m->n_addresses, m->addresses, &req->ev.addrs,
-			     &req->ev.n_addrs);
+	r = decode_set(d, m->n_addresses, m->addresses, req);
 	if (r < 0)
 		return r;
 	r = nve_decode_tag(d, m->tag, req);
 	if (r < 0)
 		return r;
-	if (req->ev.n_addrs > 0)
-		req->ev.flags |= NVE_EV_HAS_ADDRS;
 	req->ev.cause = (uint8_t)take_cause((uint32_t)m->cause);
 	nve_decode_timers(m->timers, req);
 	return nve_decode_parameters(d, m->n_parameters, m->parameters);
@@ -107,20 +122,15 @@ static int activate(struct nve_decode *d, const ProtobufCMessage *msg)
 	r = nve_decode_key(d, "tsi.", m->tsi, req);
 	if (r < 0)
 		return r;
-	r = nve_decode_addrs(d, "addresses", m->n_addresses, m->addresses, &req->ev.addrs,
-			     &req->ev.n_addrs);
+	r = decode_set(d, m->n_addresses, m->addresses, req);
 	if (r < 0)
 		return r;
 	r = nve_decode_tag(d, m->tag, req);
 	if (r < 0)
 		return r;
-	r = nve_decode_addrs(d, "only", m->n_only, m->only, &req->ev.only, &req->ev.n_only);
+	r = decode_only(d, m->n_only, m->only, req);
 	if (r < 0)
 		return r;
-	if (req->ev.n_addrs > 0)
-		req->ev.flags |= NVE_EV_HAS_ADDRS;
-	if (req->ev.n_only > 0)
-		req->ev.flags |= NVE_EV_HAS_ONLY;
 	req->ev.cause = (uint8_t)take_cause((uint32_t)m->cause);
 	nve_decode_timers(m->timers, req);
 	return nve_decode_parameters(d, m->n_parameters, m->parameters);
@@ -137,11 +147,9 @@ static int deactivate(struct nve_decode *d, const ProtobufCMessage *msg)
 	r = nve_decode_key(d, "tsi.", m->tsi, req);
 	if (r < 0)
 		return r;
-	r = nve_decode_addrs(d, "only", m->n_only, m->only, &req->ev.only, &req->ev.n_only);
+	r = decode_only(d, m->n_only, m->only, req);
 	if (r < 0)
 		return r;
-	if (req->ev.n_only > 0)
-		req->ev.flags |= NVE_EV_HAS_ONLY;
 	return nve_decode_parameters(d, m->n_parameters, m->parameters);
 }
 

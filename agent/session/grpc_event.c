@@ -24,7 +24,9 @@ static grpc_slice encode(const struct nve_session_server *s, const struct nve_en
 void nve_event_occurred(void *arg, const struct nve_engine_event *event)
 {
 	struct nve_session_server *s = arg;
-	grpc_slice slices[2]; /* bare, and for Sessions; made when the first one wants it */
+	grpc_slice slices[2] = {
+		{ 0 }
+	}; /* bare, and for Sessions; made when the first one wants it */
 	bool made[2] = { false, false };
 
 	s->last_seq = event->seq;

@@ -129,17 +129,17 @@ static int remove_stale(const char *path, char **err)
 
 static int take_unix(struct guard *g, const char *path, char **err)
 {
+	char *lock_path;
 	int r;
 
 	if (path[0] != '/')
 		return fail(err, -EINVAL, "listener 'unix:%s': the path must begin with '/'", path);
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return fail(err, -ENAMETOOLONG, "listener 'unix:%s': the path is too long", path);
-	if (asprintf(&g->lock_path, "%s.lock", path) < 0) {
-		g->lock_path = NULL;
+	if (asprintf(&lock_path, "%s.lock", path) < 0)
 		return -ENOMEM;
-	}
-	g->lock = lock_file(g->lock_path);
+	g->lock_path = lock_path;
+	g->lock = lock_file(lock_path);
 	if (g->lock == -EADDRINUSE)
 		return fail(err, g->lock,
 			    "listener 'unix:%s': another agent serves it (it holds %s)", path,

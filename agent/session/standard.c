@@ -68,10 +68,9 @@ enum {
 	FILE_ENUM = 5,
 	FILE_SERVICE = 6,
 	ANY_NAME = 1,
-	MESSAGE_FIELD = 2,
 	MESSAGE_NESTED = 3,
 	MESSAGE_ENUM = 4,
-	SERVICE_METHOD = 2,
+	ANY_CHILD = 2, /* a field, an enum's value, a method */
 };
 
 /* Takes 'name' and what separates it off 'symbol'; NULL if it does not begin so. */
@@ -108,8 +107,7 @@ static bool names(const char *symbol, const struct nve_wire_field *it, bool is_m
 		return rest != NULL;
 	while (w.at < w.end && nve_wire_next(&w, &f)) {
 		bool nested = is_message && f.number == MESSAGE_NESTED;
-		bool leaf = f.number == MESSAGE_FIELD || f.number == SERVICE_METHOD ||
-			    (is_message && f.number == MESSAGE_ENUM);
+		bool leaf = f.number == ANY_CHILD || (is_message && f.number == MESSAGE_ENUM);
 
 		if (f.type == NVE_WIRE_LEN && (nested || leaf) && names(rest, &f, nested))
 			return true;
@@ -139,14 +137,21 @@ static bool file_has(const struct nve_wire_field *file, const char *symbol)
 	return false;
 }
 
-static int find_file(const char *filename, const char *symbol)
+static int file_of_name(const char *filename)
+{
+	for (int i = 0; i < N_FILES; i++)
+		if (strcmp(filename, nve_descriptors[i].path) == 0)
+			return i;
+	return -1;
+}
+
+static int file_of_symbol(const char *symbol)
 {
 	for (int i = 0; i < N_FILES; i++) {
 		struct nve_wire_field file = { .data = nve_descriptors[i].data,
 					       .len = nve_descriptors[i].len };
 
-		if (filename ? strcmp(filename, nve_descriptors[i].path) == 0
-			     : file_has(&file, symbol))
+		if (file_has(&file, symbol))
 			return i;
 	}
 	return -1;
@@ -217,10 +222,10 @@ int nve_reflection_reply(const uint8_t *bytes, size_t len, struct nve_arena *are
 	r.msg.original_request = m;
 	switch (m->message_request_case) {
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
-		fill_file(&r, find_file(m->file_by_filename, NULL));
+		fill_file(&r, file_of_name(m->file_by_filename));
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-		fill_file(&r, find_file(NULL, m->file_containing_symbol));
+		fill_file(&r, file_of_symbol(m->file_containing_symbol));
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
 		fill_list(&r);

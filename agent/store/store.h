@@ -15,7 +15,7 @@ struct nve_store;
 enum nve_durability { NVE_DURABLE_POWER, NVE_DURABLE_PROCESS };
 
 struct nve_store_config {
-	const char *path; /* created if missing, mode 0600 */
+	const char *path;   /* created if missing, mode 0600 */
 	uint8_t durability; /* enum nve_durability: what a commit outlives */
 };
 
@@ -37,7 +37,7 @@ struct nve_stored_vap {
 struct nve_stored_tsi {
 	uint32_t slot; /* key */
 	char port[NVE_NAME_MAX + 1];
-	struct nve_tsi tsi; /* key.port is not stored; times are CLOCK_REALTIME */
+	struct nve_tsi tsi;               /* key.port is not stored; times are CLOCK_REALTIME */
 	const struct nve_tsi_addr *addrs; /* tsi.n_addrs of them; the caller's */
 };
 

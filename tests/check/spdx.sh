@@ -21,7 +21,7 @@ is_exempt() {
 check() {
 	licence=$(sed -n '1,4s/.*SPDX-License-Identifier: *//p' "$1" | sed 's, *\(\*/\|-->\)$,,')
 	case $2 in
-	bpf/* | *.bpf.c) [ "$licence" = "$bpf_licence" ] ;;
+	bpf/* | *.bpf.[ch]) [ "$licence" = "$bpf_licence" ] ;;
 	*) [ "$licence" = Apache-2.0 ] ;;
 	esac
 }

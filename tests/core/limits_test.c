@@ -300,6 +300,29 @@ static void the_model_notices_a_missing_action_and_a_wrong_row(void **state)
 	free(w.bytes);
 }
 
+/* Bounded memory for any number of lives, although a slot rests before it is another TSI. */
+static void lives_one_after_the_other_walk_through_few_slots(void **state)
+{
+	struct nve_core_config config = world_config;
+	uint32_t highest = 0, last = NVE_SLOT_NONE;
+	struct world w = { 0 };
+
+	(void)state;
+	config.max_tsis = 4096;
+	assert_int_equal(world_open_with(&w, &config), 0);
+	for (unsigned int i = 0; i < 2000; i++) {
+		assert_ok(associate(&w, tsi_key(1 + i % 7, 0, 7)));
+		assert_int_not_equal(w.answer.slot, last);
+		last = w.answer.slot;
+		highest = last > highest ? last : highest;
+		assert_ok(clear(&w, tsi_key(1 + i % 7, 0, 7)));
+		world_forget(&w);
+	}
+	assert_in_range(highest, 200, 300);
+	nve_core_free(w.core);
+	free(w.bytes);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_open, world_close)
 
 int main(void)
@@ -311,6 +334,7 @@ int main(void)
 		cmocka_unit_test(a_disconnect_of_all_there_is_can_be_taken_back),
 		IN_WORLD(a_turn_that_is_too_long_is_refused_more),
 		cmocka_unit_test(a_tsi_with_three_addresses_costs_less_than_half_a_kibibyte),
+		cmocka_unit_test(lives_one_after_the_other_walk_through_few_slots),
 		IN_WORLD(the_checker_rejects_a_corrupted_core),
 		cmocka_unit_test(the_model_notices_a_missing_action_and_a_wrong_row),
 	};

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The eBPF datapath beyond the contract: pins and restarts, the lock, interfaces that come and go,
- * next hops, tables as text, and a thousand TSIs.  The world is that of lib/dp_world.h.
+ * The eBPF datapath beyond the contract: interfaces that come and go, next hops, tables as text,
+ * and a thousand TSIs.  See lib/dp_world.h.
  */
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
 #include <net/if.h>
@@ -14,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,13 +20,10 @@
 #include "dp/ebpf.h"
 #include "lib/dp_probe.h"
 
-#define PINS    "/sys/fs/bpf/nve-test"
 #define MAC_1   "02:00:00:00:00:01"
 #define MAC_2   "02:00:00:00:00:02"
 #define MAC_R   "02:00:00:00:00:99" /* behind VTEP 0 */
 #define MAC_ALL "ff:ff:ff:ff:ff:ff"
-
-enum { TCX_INGRESS = 46 };
 
 static const struct dpw *const ebpf = &dpw_backends[1];
 static struct dpw w;
@@ -54,44 +49,6 @@ static bool passes(uint16_t port, uint16_t tag, const char *src, const char *ip)
 	return dpw_from_port(&w, &f).pass;
 }
 
-static void open_pinned(void)
-{
-	dpw_open_pinned(&w, ebpf, PINS, &dpw_limits);
-}
-
-static void resync(void)
-{
-	assert_int_equal(w.ops->resync_begin(w.dp), 0);
-	fill();
-	w.dp->written = 0;
-	assert_int_equal(w.ops->resync_end(w.dp), 0);
-}
-
-static int open_again(const struct nve_dp_limits *limits, char **err)
-{
-	const struct nve_dp_config config = {
-		.pin_dir = PINS,
-		.local_vtep = dpw_addr("192.0.2.1"),
-		.limits = *limits,
-	};
-	struct nve_dp *dp;
-	int r = nve_dp_ebpf.open(&config, &dp, err);
-
-	if (r == 0)
-		nve_dp_ebpf.close(dp);
-	return r;
-}
-
-static int flush(void **state)
-{
-	(void)state;
-	if (w.dp) {
-		assert_int_equal(w.ops->flush(w.dp), 0);
-		dpw_close(&w);
-	}
-	return 0;
-}
-
 static int close_it(void **state)
 {
 	(void)state;
@@ -99,227 +56,7 @@ static int close_it(void **state)
 	return 0;
 }
 
-/* --- pins
- * ---------------------------------------------------------------------------------------------- */
-
-static void a_restart_with_the_same_intent_writes_nothing(void **state)
-{
-	(void)state;
-	open_pinned();
-	resync();
-	assert_true(w.dp->written > 0);
-	dpw_close(&w);
-	open_pinned();
-	resync();
-	assert_int_equal(w.dp->written, 0);
-	assert_true(passes(A0, TAG_10, MAC_1, "10.0.0.2"));
-	assert_false(passes(A0, TAG_10, MAC_1, "10.0.0.3"));
-}
-
-/* Runs the program that hangs on the port, not one of ours: there is no agent. */
-static int run_pinned(uint16_t src_mac_byte)
-{
-	struct __sk_buff skb = { .ifindex = if_nametoindex("a0") };
-	struct nve_fake_frame f = { .port = A0, .tag = TAG_10, .ip = dpw_addr("10.0.0.1") };
-	struct bpf_link_info info = { 0 };
-	uint32_t len = sizeof(info);
-	struct frame in;
-	char path[64];
-	int link, prog, r;
-
-	dpw_mac(f.src, MAC_1);
-	f.src[5] = src_mac_byte;
-	dpw_mac(f.dst, MAC_R);
-	in = dp_probe_frame(&f);
-	snprintf(path, sizeof(path), PINS "/tc_%u", skb.ifindex);
-	link = bpf_obj_get(path);
-	assert_true(link >= 0);
-	assert_int_equal(bpf_obj_get_info_by_fd(link, &info, &len), 0);
-	prog = bpf_prog_get_fd_by_id(info.prog_id);
-	assert_true(prog >= 0);
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in.bytes, .data_size_in = in.len,
-			    .ctx_in = &skb, .ctx_size_in = sizeof(skb));
-	r = bpf_prog_test_run_opts(prog, &opts);
-	close(prog);
-	close(link);
-	return r < 0 ? r : (int)opts.retval;
-}
-
-static void frames_pass_while_there_is_no_agent_and_until_the_resync_is_done(void **state)
-{
-	const int redirect = 7, shot = 2;
-
-	(void)state;
-	open_pinned();
-	resync();
-	dpw_close(&w);
-	assert_int_equal(run_pinned(1), redirect);
-	assert_int_equal(run_pinned(0xee), shot);
-	open_pinned();
-	assert_int_equal(run_pinned(1), redirect);
-	assert_int_equal(w.ops->resync_begin(w.dp), 0);
-	assert_int_equal(run_pinned(1), redirect);
-	fill();
-	assert_int_equal(run_pinned(1), redirect);
-	assert_int_equal(w.ops->resync_end(w.dp), 0);
-	assert_int_equal(run_pinned(1), redirect);
-}
-
-static void a_restart_keeps_generation_and_last_seen_of_what_stays(void **state)
-{
-	uint64_t live, seen;
-
-	(void)state;
-	open_pinned();
-	resync();
-	dpw_tsi(&w, 1, A0, TAG_10, true, ADDRS(MAC_1));
-	dpw_apply(&w);
-	dpw_tsi(&w, 1, A0, TAG_10, true, ADDRS(MAC_1 " 10.0.0.1", MAC_1 " 10.0.0.2", "fd00::1"));
-	dpw_apply(&w);
-	assert_true(passes(A0, TAG_10, MAC_1, "10.0.0.1"));
-	live = w.dp->tsi[1].live;
-	seen = w.ops->last_seen(w.dp, 1);
-	assert_true(seen > 0);
-	assert_int_equal((uint32_t)live, 2);
-	dpw_close(&w);
-	open_pinned();
-	resync();
-	assert_int_equal(w.dp->tsi[1].live, live);
-	assert_int_equal(w.ops->last_seen(w.dp, 1), seen);
-	assert_int_equal(w.dp->written, 0);
-}
-
-static void rows_of_nobody_are_removed_and_wrong_ones_put_right(void **state)
-{
-	const struct nve_src_key foreign = { .ifindex = 77, .vid = 9, .mac = { 2, 7 } };
-	const struct nve_src src = { .tsi = 3 };
-	const struct nve_fdb fdb = { 0 };
-	struct nve_fdb_key key = { .vn_id = VN_7 };
-	struct nve_src there;
-	struct nve_fdb row;
-
-	(void)state;
-	open_pinned();
-	resync();
-	dpw_mac(key.mac, MAC_1);
-	assert_int_equal(bpf_map_update_elem(w.dp->map[NVE_MAP_SRC], &foreign, &src, BPF_ANY), 0);
-	assert_int_equal(bpf_map_update_elem(w.dp->map[NVE_MAP_FDB], &key, &fdb, BPF_ANY), 0);
-	w.dp->tsi[9] = (struct nve_tsi_row){ .live = NVE_TSI_LIVE, .vn_id = VN_7 };
-	w.dp->vap[5] = (struct nve_vap_row){ .vn_id = VN_7, .state = NVE_VAP_LIVE };
-	dpw_close(&w);
-	open_pinned();
-	resync();
-	assert_int_equal(bpf_map_lookup_elem(w.dp->map[NVE_MAP_SRC], &foreign, &there), -ENOENT);
-	assert_int_equal(bpf_map_lookup_elem(w.dp->map[NVE_MAP_FDB], &key, &row), 0);
-	assert_int_equal(row.first.kind, NVE_DEST_TSI);
-	assert_int_equal(w.dp->tsi[9].live, 0);
-	assert_int_equal(w.dp->vap[5].state, NVE_VAP_NONE);
-}
-
-static void a_second_agent_is_refused_and_told_why(void **state)
-{
-	char *err = NULL;
-
-	(void)state;
-	open_pinned();
-	resync();
-	assert_int_equal(open_again(&dpw_limits, &err), -EBUSY);
-	assert_non_null(strstr(err, PINS));
-	free(err);
-	assert_true(passes(A0, TAG_10, MAC_1, "10.0.0.1"));
-	dpw_close(&w);
-	assert_int_equal(open_again(&dpw_limits, NULL), 0);
-	open_pinned();
-}
-
-static void other_sizes_and_other_versions_are_refused_with_the_remedy(void **state)
-{
-	struct nve_dp_limits limits = dpw_limits;
-	uint32_t zero = 0, version[2] = { NVE_ABI_VERSION + 1 };
-	char *err = NULL;
-	int fd;
-
-	(void)state;
-	open_pinned();
-	resync();
-	dpw_close(&w);
-	limits.max_addrs++;
-	assert_int_equal(open_again(&limits, &err), -EPROTO);
-	assert_non_null(strstr(err, "nved --flush"));
-	free(err);
-	fd = bpf_obj_get(PINS "/nve_meta");
-	assert_int_equal(bpf_map_update_elem(fd, &zero, version, BPF_ANY), 0);
-	err = NULL;
-	assert_int_equal(open_again(&dpw_limits, &err), -EPROTO);
-	assert_non_null(strstr(err, "nved --flush"));
-	free(err);
-	version[0] = NVE_ABI_VERSION;
-	assert_int_equal(bpf_map_update_elem(fd, &zero, version, BPF_ANY), 0);
-	close(fd);
-	open_pinned();
-	resync();
-	assert_int_equal(w.dp->written, 0);
-}
-
-static void a_pin_directory_that_is_no_bpffs_is_refused(void **state)
-{
-	struct nve_dp_config config = {
-		.pin_dir = "/tmp/nve-no-bpffs",
-		.local_vtep = dpw_addr("192.0.2.1"),
-		.limits = dpw_limits,
-	};
-	struct nve_dp *dp;
-	char *err = NULL;
-
-	(void)state;
-	assert_int_equal(nve_dp_ebpf.open(&config, &dp, &err), -EINVAL);
-	assert_non_null(strstr(err, "bpffs"));
-	free(err);
-	assert_int_not_equal(access(config.pin_dir, F_OK), 0);
-}
-
-/* TC programs on an interface, by tcx. */
-static uint32_t programs_on(const char *ifname)
-{
-	uint32_t flags, ids[8], n = 8;
-
-	if (bpf_prog_query(if_nametoindex(ifname), (enum bpf_attach_type)TCX_INGRESS, 0, &flags,
-			   ids, &n) < 0)
-		return UINT32_MAX;
-	return n;
-}
-
-static void flush_leaves_nothing(void **state)
-{
-	(void)state;
-	open_pinned();
-	resync();
-	assert_int_equal(programs_on("a0"), 1);
-	assert_int_equal(access(PINS "/nve_src", F_OK), 0);
-	assert_int_equal(w.ops->flush(w.dp), 0);
-	dpw_close(&w);
-	assert_int_not_equal(access(PINS, F_OK), 0);
-	assert_int_equal(programs_on("a0"), 0);
-	assert_int_equal(programs_on("u0"), 0);
-}
-
-static void a_port_that_is_configured_no_more_is_detached_by_the_resync(void **state)
-{
-	(void)state;
-	open_pinned();
-	resync();
-	dpw_close(&w);
-	open_pinned();
-	assert_int_equal(w.ops->port_del(w.dp, A1), 0);
-	dpw_close(&w);
-	assert_int_equal(programs_on("a1"), 0);
-	assert_int_equal(programs_on("a0"), 1);
-	open_pinned();
-}
-
-/* --- ports
- * ------------------------------------------------------------------------------------------------
- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static int set_port(uint16_t slot, const char *ifname, uint8_t mode, char **err)
 {
@@ -403,14 +140,13 @@ static void an_interface_that_comes_back_is_followed_by_programs_and_rows(void *
 	dpw_ip("link set a1x up arp off");
 	dpw_ip("link set a1 up arp off");
 	assert_true(dispatch_until(port_is_back));
-	assert_int_equal(programs_on("a1"), 1);
+	assert_int_equal(dp_probe_attached("a1"), 1);
 	assert_true(passes(A1, TAG_20, MAC_2, ""));
 	assert_int_equal(dpw_from_vtep(&w, "192.0.2.2", VNI_7, MAC_2).dest.slot, 2);
 	assert_int_equal(dpw_from_vtep(&w, "192.0.2.2", VNI_7, MAC_ALL).copies, 2);
 }
 
-/* --- next hops
- * --------------------------------------------------------------------------------------------- */
+/* --- next hops -------------------------------------------------------------------------------- */
 
 static struct nve_vtep vtep_row(uint32_t slot)
 {
@@ -525,123 +261,7 @@ static void a_next_hop_nobody_knows_yet_is_asked_for_and_taken_when_it_answers(v
 	dpw_ip("neigh flush dev u0 nud all to 192.0.2.50");
 }
 
-static bool hop6_is_new(void)
-{
-	return vtep_row(2).outer[5] == 0x62;
-}
-
-static bool hop6_has_answered(void)
-{
-	return vtep_row(3).flags & NVE_VTEP_RESOLVED;
-}
-
-static void open_with_ipv6(void)
-{
-	struct nve_dp_config config = {
-		.local_vtep = dpw_addr("192.0.2.1"),
-		.local_vtep6 = dpw_addr("2001:db8::1"),
-		.limits = dpw_limits,
-	};
-	struct nve_dp_port port = {
-		.slot = U0, .name = "u0", .ifname = "u0", .role = NVE_DP_UNDERLAY
-	};
-
-	dpw_enter();
-	w = *ebpf;
-	assert_int_equal(w.ops->open(&config, &w.dp, NULL), 0);
-	port.mode = w.mode;
-	assert_int_equal(w.ops->port_set(w.dp, &port, NULL), 0);
-	if (system("echo 0 >/proc/sys/net/ipv6/conf/u0/disable_ipv6"))
-		fail();
-	dpw_ip("addr replace 2001:db8::1/64 dev u0 nodad");
-	dpw_ip("neigh replace 2001:db8::2 dev u0 lladdr 02:aa:00:00:00:61");
-}
-
-static void close_ipv6(void)
-{
-	assert_int_equal(w.ops->flush(w.dp), 0);
-	dpw_ip("neigh flush dev u0 nud all to 2001:db8::/64");
-	dpw_ip("addr del 2001:db8::1/64 dev u0");
-	if (system("echo 1 >/proc/sys/net/ipv6/conf/u0/disable_ipv6"))
-		fail();
-}
-
-static void next_hops_of_ipv6_vteps_are_found_asked_for_and_followed(void **state)
-{
-	const struct nve_ip known = dpw_addr("2001:db8::2"), fresh = dpw_addr("2001:db8::50");
-	const uint8_t head[] = { 0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, 17, 64 };
-	struct nve_vtep row;
-
-	(void)state;
-	open_with_ipv6();
-	assert_int_equal(w.ops->vtep_set(w.dp, 2, &known), 0);
-	assert_int_equal(w.ops->vtep_set(w.dp, 3, &fresh), 0);
-	dpw_apply(&w);
-	row = vtep_row(2);
-	assert_int_equal(row.flags, NVE_VTEP_RESOLVED);
-	assert_int_equal(row.family, 6);
-	assert_int_equal(row.outer_len, 70);
-	assert_int_equal(row.outer[5], 0x61);
-	assert_memory_equal(row.outer + 12, head, sizeof(head));
-	assert_memory_equal(row.outer + 22, dpw_addr("2001:db8::1").bytes, 16);
-	assert_memory_equal(row.outer + 38, known.bytes, 16);
-	assert_memory_equal(row.outer + 54, "\0\0\x12\xb5\0\0\0\0\x08\0\0\0\0\0\0\0", 16);
-	assert_memory_equal(row.ip, known.bytes, 16);
-	assert_false(hop6_has_answered());
-	dpw_ip("neigh replace 2001:db8::2 dev u0 lladdr 02:aa:00:00:00:62");
-	assert_true(dispatch_until(hop6_is_new));
-	dpw_ip("neigh replace 2001:db8::50 dev u0 lladdr 02:aa:00:00:00:50 nud reachable");
-	assert_true(dispatch_until(hop6_has_answered));
-	assert_int_equal(vtep_row(3).outer[5], 0x50);
-	close_ipv6();
-}
-
-static void an_ipv6_route_through_a_router_and_its_change_are_followed(void **state)
-{
-	const struct nve_ip far = dpw_addr("2001:db8:9::9");
-
-	(void)state;
-	open_with_ipv6();
-	assert_int_equal(w.ops->vtep_set(w.dp, 3, &far), 0);
-	dpw_apply(&w);
-	assert_false(hop6_has_answered());
-	dpw_ip("route add 2001:db8:9::/64 via 2001:db8::2");
-	assert_true(dispatch_until(hop6_has_answered));
-	assert_int_equal(vtep_row(3).outer[5], 0x61);
-	dpw_ip("route del 2001:db8:9::/64");
-	close_ipv6();
-}
-
-static void the_encapsulation_of_a_vn_is_in_its_rows_and_follows_it(void **state)
-{
-	const uint32_t vteps[] = { 0, 1 };
-	struct nve_dp_vn vn = {
-		.vn_id = VN_7,
-		.vni = VNI_7,
-		.encap = NVE_DP_GENEVE,
-		.tos = NVE_DP_TOS_UNIFORM,
-		.n_vteps = 2,
-		.vteps = vteps,
-	};
-	struct nve_peer_key key = { .vni = VNI_7 };
-	struct nve_peer row;
-
-	(void)state;
-	dpw_open(&w, ebpf);
-	fill();
-	dpw_apply(&w);
-	assert_int_equal(w.dp->tsi[1].tunnel, 0);
-	assert_int_equal(w.ops->vn_set(w.dp, &vn), 0);
-	dpw_apply(&w);
-	assert_int_equal(w.dp->tsi[1].tunnel, NVE_TUNNEL_GENEVE | NVE_TUNNEL_UNIFORM);
-	assert_int_equal(bpf_map_lookup_elem(w.dp->map[NVE_MAP_PEER], &key, &row), 0);
-	assert_int_equal(row.tunnel, NVE_TUNNEL_GENEVE | NVE_TUNNEL_UNIFORM);
-	vn.encap = NVE_DP_GENEVE + 1;
-	assert_int_equal(w.ops->vn_set(w.dp, &vn), -EOPNOTSUPP);
-}
-
-/* --- tables as text
- * ------------------------------------------------------------------------------------------ */
+/* --- tables as text --------------------------------------------------------------------------- */
 
 struct text {
 	char rows[8192];
@@ -731,9 +351,7 @@ static void drops_are_counted_by_reason_and_tsi(void **state)
 	assert_int_equal(stats.dropped + stats.in.frames, 0);
 }
 
-/* --- many
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 /* After some rounds all lists have grown, and the allocator has filled its own caches. */
 enum { MANY = 1000, VNS = 100, ROUNDS = 12 };
@@ -834,8 +452,6 @@ static void a_thousand_tsis_come_and_go_and_leave_no_row_and_no_memory(void **st
 		assert_int_equal(w.dp->n_src, MANY);
 		assert_int_equal(w.dp->n_src_ip, MANY);
 		assert_true(dpw_used(&w) >= 4 * MANY);
-		if (round == 0)
-			assert_true(mallinfo2().uordblks < 64u << 20);
 		many(false);
 		assert_int_equal(rows_in_kernel(), 0);
 		assert_int_equal(dpw_used(&w), 0);
@@ -845,21 +461,11 @@ static void a_thousand_tsis_come_and_go_and_leave_no_row_and_no_memory(void **st
 	assert_int_equal(mallinfo2().uordblks, before);
 }
 
-#define PINNED(f) cmocka_unit_test_teardown(f, flush)
 #define OPENED(f) cmocka_unit_test_teardown(f, close_it)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PINNED(a_restart_with_the_same_intent_writes_nothing),
-		PINNED(frames_pass_while_there_is_no_agent_and_until_the_resync_is_done),
-		PINNED(a_restart_keeps_generation_and_last_seen_of_what_stays),
-		PINNED(rows_of_nobody_are_removed_and_wrong_ones_put_right),
-		PINNED(a_second_agent_is_refused_and_told_why),
-		PINNED(other_sizes_and_other_versions_are_refused_with_the_remedy),
-		cmocka_unit_test(a_pin_directory_that_is_no_bpffs_is_refused),
-		PINNED(flush_leaves_nothing),
-		PINNED(a_port_that_is_configured_no_more_is_detached_by_the_resync),
 		OPENED(auto_chooses_tc_for_a_veth_and_says_why),
 		OPENED(a_missing_interface_is_refused_by_name),
 		OPENED(an_interface_that_comes_back_is_followed_by_programs_and_rows),
@@ -867,9 +473,6 @@ int main(void)
 		OPENED(a_next_hop_that_changes_its_mac_is_followed),
 		OPENED(a_vtep_behind_a_route_is_reached_by_its_gateway),
 		OPENED(a_next_hop_nobody_knows_yet_is_asked_for_and_taken_when_it_answers),
-		OPENED(next_hops_of_ipv6_vteps_are_found_asked_for_and_followed),
-		OPENED(an_ipv6_route_through_a_router_and_its_change_are_followed),
-		OPENED(the_encapsulation_of_a_vn_is_in_its_rows_and_follows_it),
 		OPENED(tables_are_printed_with_named_fields),
 		OPENED(drops_are_counted_by_reason_and_tsi),
 		OPENED(a_thousand_tsis_come_and_go_and_leave_no_row_and_no_memory),

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The eBPF datapath against the model in memory: both are told the same random things, and must
- * make the same of every frame there can be in a small world.  And while sets change, frames that
- * pass before and after must pass, those that pass neither before nor after must not (S69).
+ * make the same of every frame there can be in a small world.
  */
-#include <bpf/bpf.h>
-#include <linux/bpf.h>
-#include <net/if.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,8 +30,7 @@ static uint32_t pick(uint32_t n)
 	return rand_r(&seed) % n;
 }
 
-/* --- random things to say
- * --------------------------------------------------------------------------- */
+/* --- random things to say --------------------------------------------------------------------- */
 
 /* Which TSI has an address at a place: no two may (the core sees to it). */
 struct claims {
@@ -198,8 +191,7 @@ static void print_tables(void)
 	}
 }
 
-/* --- every frame there can be
- * -------------------------------------------------------------------------- */
+/* --- every frame there can be ----------------------------------------------------------------- */
 
 static void same(const struct nve_fake_verdict *a, const struct nve_fake_verdict *b,
 		 const char *what)
@@ -311,189 +303,6 @@ static void what_a_restart_finds_is_what_was_there_whatever_came_before(void **s
 	}
 }
 
-/* --- frames meanwhile
- * ------------------------------------------------------------------------------------ */
-
-/* Two sets of TSI 1, and frames with their fate under both. */
-struct change {
-	const char *name;
-	uint16_t port[2], tag[2];
-	const char *const *sets[2];
-};
-
-struct stream {
-	struct frame frame;
-	uint32_t ifindex;
-	int want; /* what the program returns, throughout */
-};
-
-enum { STREAMS_MAX = 128, CHANGES = 1500, FRAMES = 20000, CHANGES_MAX = 2000000, QUICK_NS = 2000 };
-static uint64_t n_frames, n_wrong;
-static struct stream streams[STREAMS_MAX];
-static size_t n_streams;
-static bool stop;
-
-static void *pump(void *arg)
-{
-	(void)arg;
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
-		for (size_t i = 0; i < n_streams; i++) {
-			struct stream *s = &streams[i];
-			int r = dp_probe_run(&ebpf, NVE_DP_ACCESS, NVE_DP_TC, s->ifindex, &s->frame,
-					     NULL);
-
-			/* Test runs, unlike frames, are preempted amid the program. */
-			if (dp_probe_ns > QUICK_NS)
-				continue;
-			__atomic_fetch_add(&n_frames, 1, __ATOMIC_RELAXED);
-			__atomic_fetch_add(&n_wrong, r != s->want, __ATOMIC_RELAXED);
-		}
-	return NULL;
-}
-
-static uint64_t read_count(const uint64_t *n)
-{
-	return __atomic_load_n(n, __ATOMIC_RELAXED);
-}
-
-static void say_change(const struct change *c, int i)
-{
-	dpw_tsi(&ebpf, 1, c->port[i], c->tag[i], true, c->sets[i]);
-	dpw_apply(&ebpf);
-}
-
-static int run(const struct nve_fake_frame *f, struct stream *s)
-{
-	s->frame = dp_probe_frame(f);
-	s->ifindex = if_nametoindex(f->port == A0 ? "a0" : "a1");
-	return dp_probe_run(&ebpf, NVE_DP_ACCESS, NVE_DP_TC, s->ifindex, &s->frame, NULL);
-}
-
-/* All frames whose fate is the same under both sets. */
-static void find_streams(const struct change *c)
-{
-	struct nve_fake_frame all[STREAMS_MAX];
-	int first[STREAMS_MAX];
-	size_t n = 0;
-
-	for (int p = 0; p < 4; p++)
-		for (int m = 0; m < MACS; m++)
-			for (int i = 0; i <= IPS; i++) {
-				all[n] = (struct nve_fake_frame){
-					.port = p & 1,
-					.tag = tags[p >> 1],
-					.ip = dpw_addr(i < IPS ? ips[i] : ""),
-				};
-				dpw_mac(all[n].src, macs[m]);
-				dpw_mac(all[n].dst, "02:00:00:00:00:99");
-				n++;
-			}
-	say_change(c, 0);
-	for (size_t i = 0; i < n; i++)
-		first[i] = run(&all[i], &streams[0]);
-	say_change(c, 1);
-	n_streams = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct stream *s = &streams[n_streams];
-
-		*s = (struct stream){ .want = first[i] };
-		n_streams += run(&all[i], s) == first[i];
-	}
-}
-
-/* Until there were enough changes and frames, or, if looked for, a wrong one; returns those. */
-static uint64_t pump_while_changing(const struct change *c,
-				    void (*change)(const struct change *, int), bool look)
-{
-	pthread_t thread;
-	int n = 0;
-
-	find_streams(c);
-	stop = false;
-	n_frames = n_wrong = 0;
-	assert_int_equal(pthread_create(&thread, NULL, pump, NULL), 0);
-	while (n < CHANGES || (read_count(&n_frames) < FRAMES && n < CHANGES_MAX)) {
-		change(c, n++ & 1);
-		if (look && read_count(&n_wrong))
-			break;
-	}
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	return n_wrong;
-}
-
-#define M1 "02:00:00:00:00:01"
-#define M2 "02:00:00:00:00:02"
-
-static void no_frame_meets_a_set_that_is_neither_old_nor_new(void **state)
-{
-	const struct change changes[] = {
-		{ "another inline IP",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1 " 10.0.0.1", M1 " fd00::1"), ADDRS(M1 " 10.0.0.2", M1 " fd00::1") } },
-		{ "inside and outside swap",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2"),
-		    ADDRS(M1 " 10.0.0.2", M1 " 10.0.0.1") } },
-		{ "a MAC comes first",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2"),
-		    ADDRS(M2 " fd00::1", M1 " 10.0.0.1", M1 " 10.0.0.2") } },
-		{ "filter on and off",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1, M2 " 10.0.0.1"), ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2", M2) } },
-		{ "an IP for all MACs",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1 " 10.0.0.1", M2 " fd00::1"),
-		    ADDRS(M1 " 10.0.0.1", M2 " fd00::1", "fd00::2") } },
-		{ "MACs give way to IPs alone",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1 " 10.0.0.1", M2 " fd00::1"), ADDRS("10.0.0.1", "fd00::2") } },
-		{ "an IP is bound and set free",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2", M2 " fd00::1"),
-		    ADDRS(M1 " 10.0.0.1", M2 " fd00::1", "10.0.0.2") } },
-		{ "addresses of their own",
-		  { A0, A0 },
-		  { TAG_10, TAG_10 },
-		  { ADDRS(M1 " 10.0.0.1", "-" M1 " 10.0.0.2", "-" M2),
-		    ADDRS(M1 " 10.0.0.1", M1 " 10.0.0.2", M2) } },
-	};
-
-	(void)state;
-	dpw_fdb(&ebpf, "02:00:00:00:00:99", VTEP(0), NONE);
-	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		uint64_t wrong = pump_while_changing(&changes[i], say_change, false);
-
-		if (wrong)
-			fail_msg("%s: %lu frames", changes[i].name, wrong);
-	}
-}
-
-static void say_off_and_on(const struct change *c, int i)
-{
-	dpw_tsi(&ebpf, 1, c->port[0], c->tag[0], i, c->sets[0]);
-	dpw_apply(&ebpf);
-}
-
-static void the_pump_sees_a_set_that_is_missing_for_a_moment(void **state)
-{
-	const struct change c = {
-		"off and on", { A0, A0 }, { TAG_10, TAG_10 }, { ADDRS(M1), ADDRS(M1) }
-	};
-
-	(void)state;
-	dpw_fdb(&ebpf, "02:00:00:00:00:99", VTEP(0), NONE);
-	assert_true(pump_while_changing(&c, say_off_and_on, true) > 0);
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -501,8 +310,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_programs_make_of_each_frame_what_the_model_does),
 		T(what_a_restart_finds_is_what_was_there_whatever_came_before),
-		T(no_frame_meets_a_set_that_is_neither_old_nor_new),
-		T(the_pump_sees_a_set_that_is_missing_for_a_moment),
 	};
 
 	if (geteuid() != 0) {

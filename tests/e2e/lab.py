@@ -42,7 +42,7 @@ class Lab:
 
     def nve(self, name, vtep, access, vns, **config):
         """access: {port: Switch, Bridge or Netns at its other end}.  With a Netns or a Switch the
-        other end is an interface NAME-PORT there.  (Bridge or Switch, scope): with that tag scope."""
+        other end is an interface NAME-PORT there.  A pair with a name: in that tag scope."""
         ns = Netns(name)
         self.wire.plug(ns, "eth0")
         netlab.add_address(ns, "eth0", vtep)
@@ -103,13 +103,13 @@ def transfer(source, target, address, blob, timeout=60):
     path_in, path_out = f"{STATE}/sent-{source.name}", f"{STATE}/got-{target.name}"
     with open(path_in, "wb") as out:
         out.write(blob)
-    sink = target.popen(["socat", "-u", "-dd", f"TCP{family}-LISTEN:7777,reuseaddr",
+    sink = target.popen(["socat", "-u", "-dd", "-b262144", f"TCP{family}-LISTEN:7777,reuseaddr",
                          f"CREATE:{path_out}"], stderr=subprocess.PIPE, text=True)
     try:
         if not any("listening on" in line for line in sink.stderr):  # it says when it listens
             raise Failure(f"socat does not listen in {target.name}")
         begin = time.monotonic()
-        source.run(["socat", "-u", f"OPEN:{path_in}",
+        source.run(["socat", "-u", "-b262144", f"OPEN:{path_in}",
                     f"TCP{family}:{host}:7777,connect-timeout=5"], timeout=timeout)
         sink.communicate(timeout=timeout)
         seconds = time.monotonic() - begin

@@ -10,10 +10,10 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define ETH_P_8021Q 0x8100
-#define TC_ACT_OK 0
-#define TC_ACT_SHOT 2
-#define VID_MASK 0xfff
+#define ETH_P_8021Q  0x8100
+#define TC_ACT_OK    0
+#define TC_ACT_SHOT  2
+#define VID_MASK     0xfff
 #define SWITCH_PORTS 16
 
 struct switch_port {

@@ -9,9 +9,9 @@ the TSI and to it; and after each of 200 deactivations the frame sent next does 
 """
 import frames as f
 from check import equal, main, test
-from lab import FAR, NVE1, RED, RED_VNI, Netns, vn
+from lab import BLUE, BLUE_VNI, FAR, FAR2, NVE1, RED, RED_VNI, Netns, vn
 
-FAR_MAC = "02:00:00:00:09:09"
+FAR_MAC, BLUE_MAC = "02:00:00:00:09:09", "02:00:00:00:01:02"
 ROUNDS, SHUT_ROUNDS, TSIS = 1000, 200, 250
 
 
@@ -27,7 +27,9 @@ def build(lab):
     w = World()
     w.hv, w.far = Netns("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)])])
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, None, FAR)]),
+        vn(BLUE, BLUE_VNI, "blue", [FAR2], [(FAR_MAC, None, FAR2)])])
+    w.wire2 = lab.far_end("far2", FAR2).ns.tap("eth0")
     w.trunk, w.inside = w.hv.tap("nve1-p1"), w.far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     w.c = w.nve.client
     w.tag = w.c.vn_connect("p1", "red").tag
@@ -51,6 +53,16 @@ def all_arrived(tap, tokens):
     seen = b"".join(tap.find(b"nved-test-"))
     lost = [i for i, t in enumerate(tokens) if t not in seen]
     equal(lost, [], f"activations whose next frame was lost, of {len(tokens)}")
+
+
+@test
+def the_very_first_frame_after_the_very_first_activate_passes(w):
+    """The VN was never connected, its VTEP never spoken to."""
+    reply = w.c.activate(9999, "p1", "blue", [BLUE_MAC])
+    token = f.token()
+    w.trunk.send(f.tagged(f.plain(BLUE_MAC, FAR_MAC, token), reply.tag))
+    w.wire2.wait(token, what="the first frame")
+    equal(w.c.clear(9999, "p1").cleared, 1, "cleared")
 
 
 @test

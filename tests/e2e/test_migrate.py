@@ -15,7 +15,7 @@ import time
 
 import frames as f
 from check import equal, expect, main, test
-from client import ACTIVATED, ASSOCIATED, INIT, pb
+from client import ACTIVATED, ASSOCIATED, INIT, pb, tsi_id
 from lab import FAR, NVE1, RED, RED_VNI, Netns, crosses, vn
 
 VM, FAR_MAC = "02:00:00:00:01:01", "02:00:00:00:09:09"
@@ -30,7 +30,8 @@ def build(lab):
     w = World()
     w.hv = [Netns("hv1"), Netns("hv2")]
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv[0], "p2": w.hv[1]}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, "10.0.0.9", FAR)])])
+        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, "10.0.0.9", FAR)])],
+        timers={"duplicate_alarm_ms": 500})
     far = lab.far_end()
     w.inside = far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     far.remote(RED_VNI, VM, NVE1)
@@ -133,6 +134,18 @@ def an_update_of_the_port_moves_the_tsi_and_its_tag(w):
     equal([v.port for v in w.c.vaps()], ["p2"], "the VN's ports")
     with w.nve.dropping("TAG_QUARANTINED"):
         w.p[0].send(f.tagged(f.plain(VM, FAR_MAC, f.token()), w.tag[0]))
+
+
+@test
+def two_instances_that_stay_activated_are_reported(w):
+    watch = w.c.admin.Watch(pb.WatchRequest(), timeout=10)
+    watch.initial_metadata()
+    w.c.activate(1, "p1", "red", ADDRS)
+    alarm = next(e.duplicate_address for e in watch if e.WhichOneof("event") == "duplicate_address")
+    watch.cancel()
+    equal(alarm.tsi.tsi_id, tsi_id(1), "the TSI that the alarm names")
+    equal((w.c.state(1, "p1"), w.c.state(1, "p2")), (ACTIVATED, ACTIVATED), "nothing is changed")
+    w.c.clear(1, "p1")
 
 
 @test

@@ -18,7 +18,7 @@ from agent import NVED
 from check import equal, expect, main, test
 from client import ACTIVATED, ASSOCIATED, INIT, Refused
 from lab import FAR, NVE1, RED, RED_VNI, Netns, crosses, vn
-from netlab import sh
+from netlab import sh, wait_for
 
 VM, SHUT, FAR_MAC = "02:00:00:00:01:01", "02:00:00:00:01:02", "02:00:00:00:09:09"
 
@@ -37,7 +37,14 @@ def build(lab):
     w.c = w.nve.client
     w.tag = w.c.activate(1, "p1", "red", [f"{VM}/10.0.0.1"]).tag
     w.c.associate(2, "p1", "red", [SHUT])
+    wait_for("the next hop", lambda: reaches_far(w))
     return w
+
+
+def reaches_far(w):
+    token = f.token()
+    w.trunk.send(f.tagged(f.plain(VM, FAR_MAC, token), w.tag))
+    return w.inside.find(token)
 
 
 def both_ways(w):

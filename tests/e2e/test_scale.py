@@ -6,7 +6,7 @@
 
 Passes when all are Activated and cleared again, three times over, requests pipelined 256 deep on
 one Session; a frame of each of the 1000 passes in between; then every map and the store are empty,
-and the agent is no larger than after the first time, within RSS_TOLERANCE_KB.  The tolerance is
+and the agent is no larger than after the third time, within RSS_TOLERANCE_KB.  The tolerance is
 for the allocator, which keeps and shares pages as it likes; 1 KB for each TSI and round would be
 2000 KB over the two further rounds.
 """
@@ -119,12 +119,12 @@ def after_all_are_cleared_every_map_and_the_store_are_empty(w):
 
 
 @test
-def after_two_more_rounds_the_agent_has_not_grown(w):
-    for _ in range(2):
+def from_the_third_round_on_the_agent_does_not_grow(w):
+    for _ in range(5):  # the first ones fill caches of fixed size, SQLite's for one
         one_round(w)
         clear_all(w)
         all_empty(w)
-    expect(w.rss[-1] - w.rss[0] <= RSS_TOLERANCE_KB, f"resident size, KB, by round: {w.rss}")
+    expect(w.rss[-1] - w.rss[2] <= RSS_TOLERANCE_KB, f"resident size, KB, by round: {w.rss}")
     print(f"    resident size by round: {w.rss} KB")
 
 

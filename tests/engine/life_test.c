@@ -13,23 +13,6 @@
 
 #include "lib/engine_world.h"
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	ew_init(w);
-	ew_open(w);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	ew_done(*state);
-	free(*state);
-	return 0;
-}
-
 /* --- timers ---------------------------------------------------------------------------------- */
 
 static void a_dead_hypervisor_is_cleaned_up_in_two_steps_and_its_tag_rests(void **state)
@@ -308,7 +291,26 @@ static void a_reload_that_the_datapath_does_not_take_is_tried_again(void **state
 	assert_true(nve_engine_next_deadline(w->engine) > w->now_ns + SEC);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static const char verified[] =
+	"vns:\n"
+	"  - {id: 100, name: blue, vni: 5100, vteps: [192.0.2.2], security: verified}\n";
+
+static void
+a_verified_vn_lets_nobody_in_while_nothing_can_verify_and_what_is_there_can_go(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
+	ew_yaml(w, verified);
+	assert_int_equal(nve_engine_reload(w->engine, w->now_ns, NULL), 0);
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 2, P1, 100, 2), NVE_REASON_NOT_AUTHORIZED);
+	assert_int_equal(ew_ask(w, NVE_EV_ASSOCIATE, 2, P1, 100, 2), NVE_REASON_NOT_AUTHORIZED);
+	assert_int_equal(ew_ask(w, NVE_EV_VN_CONNECT, 0, P2, 100, 0), NVE_REASON_NOT_AUTHORIZED);
+	assert_int_equal(ew_state_of(w, 2, P1, 100), NVE_TSI_INIT);
+	assert_int_equal(ew_ask(w, NVE_EV_CLEAR, 1, P1, 100, 0), NVE_REASON_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ew_setup, ew_teardown)
 
 int main(void)
 {
@@ -326,6 +328,7 @@ int main(void)
 		TEST(a_withdrawn_vn_forwards_on_and_a_fail_closed_one_is_disconnected),
 		TEST(a_changed_vni_reaches_the_datapath_with_the_reload),
 		TEST(a_bad_file_changes_nothing),
+		TEST(a_verified_vn_lets_nobody_in_while_nothing_can_verify_and_what_is_there_can_go),
 		TEST(a_reload_that_the_datapath_does_not_take_is_tried_again),
 	};
 

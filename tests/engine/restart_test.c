@@ -14,23 +14,6 @@
 
 #include "lib/engine_world.h"
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	ew_init(w);
-	ew_open(w);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	ew_done(*state);
-	free(*state);
-	return 0;
-}
-
 /* --- restart --------------------------------------------------------------------------------- */
 
 static void fill(struct world *w)
@@ -229,7 +212,7 @@ static void a_thousand_tsis_come_and_go_and_nothing_is_left(void **state)
 	free(addrs);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ew_setup, ew_teardown)
 
 int main(void)
 {

@@ -12,23 +12,6 @@
 
 #include "lib/engine_world.h"
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	ew_init(w);
-	ew_open(w);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	ew_done(*state);
-	free(*state);
-	return 0;
-}
-
 static void an_activation_passes_frames_is_stored_and_published_when_the_answer_comes(void **state)
 {
 	struct world *w = *state;
@@ -443,7 +426,7 @@ static void requests_queued_at_the_end_are_answered_with_shutting_down(void **st
 	assert_int_equal(c.answer.reason, NVE_REASON_SHUTTING_DOWN);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ew_setup, ew_teardown)
 
 int main(void)
 {

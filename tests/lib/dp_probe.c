@@ -19,7 +19,7 @@
 
 #include "dp/ebpf.h"
 
-enum { TC_SHOT = 2, TC_REDIRECT = 7 };
+enum { TC_SHOT = 2, TC_REDIRECT = 7, TCX_INGRESS = 46 };
 
 static const char *const ifnames[] = { [A0] = "a0", [A1] = "a1", [U0] = "u0" };
 
@@ -184,4 +184,14 @@ struct nve_fake_verdict dp_probe_vtep(struct dpw *w, const char *vtep, uint32_t 
 				udp(.sport = 1000, .dport = 2000), text("hello"));
 
 	return probe(w, NVE_DP_UNDERLAY, U0, &in);
+}
+
+uint32_t dp_probe_attached(const char *ifname)
+{
+	uint32_t flags, ids[8], n = 8;
+
+	if (bpf_prog_query(if_nametoindex(ifname), (enum bpf_attach_type)TCX_INGRESS, 0, &flags,
+			   ids, &n) < 0)
+		return UINT32_MAX;
+	return n;
 }

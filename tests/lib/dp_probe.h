@@ -14,3 +14,5 @@ int dp_probe_run(struct dpw *w, uint8_t role, uint8_t mode, uint32_t ifindex,
 /* How long this thread's last run was inside the program. */
 extern _Thread_local uint32_t dp_probe_ns;
 struct frame dp_probe_frame(const struct nve_fake_frame *f);
+/* TC programs on an interface, by tcx. */
+uint32_t dp_probe_attached(const char *ifname);

@@ -34,8 +34,7 @@ const struct nve_dp_limits dpw_limits = {
 	.max_flood = 6,
 };
 
-/* --- the interfaces
- * ------------------------------------------------------------------------------- */
+/* --- the interfaces --------------------------------------------------------------------------- */
 
 void dpw_ip(const char *args)
 {
@@ -83,8 +82,7 @@ void dpw_enter(void)
 	dpw_ip("neigh add 192.0.2.3 dev u0 lladdr 02:aa:00:00:00:03");
 }
 
-/* --- texts
- * -------------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 struct nve_ip dpw_addr(const char *text)
 {
@@ -128,9 +126,7 @@ struct nve_tsi_addr dpw_tsi_addr(const char *text)
 	return a;
 }
 
-/* --- life
- * -----------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void set_port(struct dpw *w, uint16_t slot, const char *ifname, uint8_t role)
 {
@@ -191,9 +187,7 @@ void dpw_close(struct dpw *w)
 	w->dp = NULL;
 }
 
-/* --- objects
- * -----------------------------------------------------------------------------------------------
- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 void dpw_tsi(struct dpw *w, uint32_t slot, uint16_t port, uint16_t tag, bool activated,
 	     const char *const *addrs)
@@ -250,9 +244,7 @@ uint64_t dpw_used(struct dpw *w)
 	return sum;
 }
 
-/* --- frames
- * --------------------------------------------------------------------------------------------------
- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 struct nve_fake_verdict dpw_from_port(struct dpw *w, const struct nve_fake_frame *frame)
 {

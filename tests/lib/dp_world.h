@@ -8,7 +8,7 @@
  *
  * For the eBPF datapath that is a network namespace with veths and a bpffs, and frames run through
  * the programs by bpf_prog_test_run; for the fake it asks the model.  Functions assert (cmocka)
- *that they succeed.
+ * that they succeed.
  */
 #pragma once
 

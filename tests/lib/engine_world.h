@@ -12,7 +12,7 @@
 #include "engine.h"
 #include "store/memory.h"
 
-#define SEC 1000000000ull
+#define SEC        1000000000ull
 #define STORE_PATH "world"
 
 enum { P1, P2, P3, U0 };
@@ -27,13 +27,13 @@ struct world {
 	struct nve_engine_watch watch;
 	uint32_t n_events;
 	struct nve_engine_event events[64]; /* the last ones; 'client' is not kept */
-	char client[64]; /* of the last event */
+	char client[64];                    /* of the last event */
 };
 
 /* Which NVA call fails, and how; all zero: none. */
 struct ew_nva_faults {
 	unsigned publish_skip, publish_fail; /* the next so many succeed, so many more fail */
-	int vn_error; /* of vn_by_id and vn_by_name */
+	int vn_error;                        /* of vn_by_id and vn_by_name */
 };
 extern struct ew_nva_faults ew_nva_faults;
 
@@ -44,9 +44,13 @@ void ew_done(struct world *w);  /* closes, and forgets store and file */
 void ew_yaml(const struct world *w, const char *text); /* writes the NVA's file */
 extern const char ew_vns[];
 
+/* For cmocka: an open world in '*state', and its end. */
+int ew_setup(void **state);
+int ew_teardown(void **state);
+
 struct nve_dp *ew_dp(const struct world *w);
 struct nve_tsi_id ew_tsi_id(uint8_t n);
-struct nve_addr ew_mac(uint8_t n);           /* 02:00:00:00:00:n */
+struct nve_addr ew_mac(uint8_t n);                /* 02:00:00:00:00:n */
 struct nve_addr ew_mac_ip(uint8_t n, uint8_t ip); /* with 10.0.0.ip */
 struct nve_addr ew_only_ip(uint8_t ip);
 
@@ -67,7 +71,7 @@ void ew_run(struct world *w); /* at w->now_ns */
 enum nve_reason ew_call(struct world *w, struct call *c);
 /* The same in one line, with one MAC (0 = none given). */
 enum nve_reason ew_ask(struct world *w, enum nve_event_kind kind, uint8_t tsi, uint16_t port,
-		    uint32_t vn, uint8_t mac);
+		       uint32_t vn, uint8_t mac);
 
 /* All of core, store, datapath and publications as text; the caller frees it. */
 char *ew_text(const struct world *w);
@@ -75,7 +79,7 @@ char *ew_text(const struct world *w);
 void ew_is_as(const struct world *w, char *before);
 /* Whether a frame from MAC 'src' at the VN's tag on 'port' to MAC 'dst' goes through. */
 struct nve_fake_verdict ew_frame(const struct world *w, uint16_t port, uint32_t vn, uint8_t src,
-			      uint8_t dst);
+				 uint8_t dst);
 /* "forwarding", "mapping" or "withdrawn". */
 const char *ew_published(const struct world *w, uint32_t vn, struct nve_addr addr);
 /* The TSI's state. */
