@@ -76,20 +76,14 @@ static void check_nve(struct config_check *check)
 		strcpy(check->config->nve, name);
 }
 
-static void check_vtep(struct config_check *check)
+static void check_vtep4(struct config_check *check, const char *text)
 {
-	const char *text = check->raw->local_vtep;
 	struct nve_ip *ip = &check->config->local_vtep;
 
-	if (!text) {
-		nve_config_complain(check, "local_vtep",
-				    "local_vtep is missing; add this NVE's underlay address");
-		return;
-	}
 	if (inet_pton(AF_INET, text, ip->bytes) != 1) {
 		nve_config_complain(check, "local_vtep",
-				    "local_vtep: '%s' is no IPv4 address; the tunnels are VXLAN "
-				    "over IPv4, write the underlay port's address",
+				    "local_vtep: '%s' is no IPv4 address; write the underlay "
+				    "port's, an IPv6 address is local_vtep6",
 				    text);
 		return;
 	}
@@ -99,6 +93,41 @@ static void check_vtep(struct config_check *check)
 				    "local_vtep: %s is no unicast address; write the underlay "
 				    "port's address",
 				    text);
+}
+
+/* A link-local address has a meaning on one link only, and one in IPv4's clothes is IPv4. */
+static void check_vtep6(struct config_check *check, const char *text)
+{
+	struct nve_ip *ip = &check->config->local_vtep6;
+	struct in6_addr addr;
+
+	if (inet_pton(AF_INET6, text, &addr) != 1) {
+		nve_config_complain(check, "local_vtep6",
+				    "local_vtep6: '%s' is no IPv6 address; write the underlay "
+				    "port's, an IPv4 address is local_vtep",
+				    text);
+		return;
+	}
+	ip->family = 6;
+	memcpy(ip->bytes, &addr, sizeof(addr));
+	if (IN6_IS_ADDR_UNSPECIFIED(&addr) || IN6_IS_ADDR_MULTICAST(&addr) ||
+	    IN6_IS_ADDR_LINKLOCAL(&addr) || IN6_IS_ADDR_V4MAPPED(&addr))
+		nve_config_complain(check, "local_vtep6",
+				    "local_vtep6: %s is no global unicast address; write the "
+				    "underlay port's address",
+				    text);
+}
+
+static void check_vtep(struct config_check *check)
+{
+	if (!check->raw->local_vtep && !check->raw->local_vtep6)
+		nve_config_complain(check, "local_vtep",
+				    "local_vtep is missing; add this NVE's underlay address, or "
+				    "local_vtep6");
+	if (check->raw->local_vtep)
+		check_vtep4(check, check->raw->local_vtep);
+	if (check->raw->local_vtep6)
+		check_vtep6(check, check->raw->local_vtep6);
 }
 
 static bool in_list(const char *name, const char *const *list)

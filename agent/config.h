@@ -16,8 +16,8 @@ struct nve_config_limits {
 
 struct nve_config {
 	char nve[NVE_NAME_MAX + 1];
-	struct nve_ip local_vtep;
-	uint16_t vxlan_port;
+	struct nve_ip local_vtep, local_vtep6; /* IPv4 and IPv6; family 0 = none, but of one */
+	uint16_t vxlan_port, geneve_port;
 	char *pin_dir;
 	char *datapath; /* names of backends, from nve_config_backends */
 	char *store;

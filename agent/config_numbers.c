@@ -71,18 +71,31 @@ static void check_timer(struct config_check *check, const char *path, const stru
 				    path, timer->default_ms, timer->min_ms, timer->max_ms);
 }
 
+static uint16_t check_udp_port(struct config_check *check, const char *path, const uint32_t *given,
+			       uint16_t value)
+{
+	uint32_t port = given ? *given : value;
+
+	if (!port || port > UINT16_MAX)
+		nve_config_complain(check, path, "%s: %u is out of range; write 1 to 65535", path,
+				    port);
+	return (uint16_t)port;
+}
+
 void nve_config_check_numbers(struct config_check *check)
 {
 	const struct raw_config *raw = check->raw;
-	uint32_t port = raw->vxlan_port ? *raw->vxlan_port : 4789;
+	struct nve_config *config = check->config;
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		check_number(check, &numbers[i]);
 	check_timer(check, "timers/keepalive", &raw->timers.keepalive, &check->config->keepalive);
 	check_timer(check, "timers/keepactive", &raw->timers.keepactive,
 		    &check->config->keepactive);
-	if (!port || port > UINT16_MAX)
-		nve_config_complain(check, "vxlan_port",
-				    "vxlan_port: %u is out of range; write 1 to 65535", port);
-	check->config->vxlan_port = (uint16_t)port;
+	config->vxlan_port = check_udp_port(check, "vxlan_port", raw->vxlan_port, 4789);
+	config->geneve_port = check_udp_port(check, "geneve_port", raw->geneve_port, 6081);
+	if (config->vxlan_port == config->geneve_port)
+		nve_config_complain(check, "geneve_port",
+				    "geneve_port: %u is VXLAN's; write another one",
+				    config->geneve_port);
 }

@@ -117,7 +117,9 @@ static const cyaml_schema_value_t port_entry = {
 static const cyaml_schema_field_t top_fields[] = {
 	STRING("nve", struct raw_config, nve),
 	STRING("local_vtep", struct raw_config, local_vtep),
+	STRING("local_vtep6", struct raw_config, local_vtep6),
 	NUMBER("vxlan_port", struct raw_config, vxlan_port),
+	NUMBER("geneve_port", struct raw_config, geneve_port),
 	STRING("pin_dir", struct raw_config, pin_dir),
 	STRING("datapath", struct raw_config, datapath),
 	MAPPING("store", struct raw_config, store, store_fields),

@@ -61,8 +61,8 @@ struct raw_log {
 };
 
 struct raw_config {
-	char *nve, *local_vtep, *pin_dir, *datapath;
-	uint32_t *vxlan_port;
+	char *nve, *local_vtep, *local_vtep6, *pin_dir, *datapath;
+	uint32_t *vxlan_port, *geneve_port;
 	struct raw_store store;
 	struct raw_nva nva;
 	char **listeners;

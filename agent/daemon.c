@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Ethernet, IPv4, UDP and VXLAN headers in front of a tenant's frame, less the outer Ethernet. */
-enum { VXLAN_OVERHEAD = 50 };
+/* In an outer packet, before a tenant's: IP, UDP, VXLAN or Geneve, and the tenant's Ethernet. */
+enum { OVERHEAD4 = 50, OVERHEAD6 = 70 };
 
 /*
  * nve_engine_open() opens three backends and returns one error.  Whose it was decides the exit
@@ -90,7 +90,9 @@ static struct nve_dp_config dp_config(const struct nve_config *config)
 	return (struct nve_dp_config){
 		.pin_dir = config->pin_dir,
 		.local_vtep = config->local_vtep,
+		.local_vtep6 = config->local_vtep6,
 		.vxlan_port = config->vxlan_port,
+		.geneve_port = config->geneve_port,
 		.limits = { .max_tsis = config->limits.tsis,
 			    .max_vns = config->limits.vns,
 			    .max_addrs = config->limits.addresses,
@@ -133,7 +135,9 @@ static enum nve_exit open_engine(const struct nve_config *config, struct nve_eng
 		.dp_ops = &opening.dp,
 		.dp = dp_config(config),
 		.nva_ops = &opening.nva,
-		.nva = { .source = config->nva_source, .local_vtep = config->local_vtep },
+		.nva = { .source = config->nva_source,
+			 .local_vtep = config->local_vtep,
+			 .local_vtep6 = config->local_vtep6 },
 		.store_ops = &opening.store,
 		.store = { .path = config->store_path, .durability = config->durability },
 	};
@@ -145,11 +149,12 @@ static enum nve_exit open_engine(const struct nve_config *config, struct nve_eng
 	return fail(opening.code, "engine", r, err);
 }
 
-/* What the narrowest underlay port leaves for a tenant's packet; 0 = not known. */
+/* What the narrowest underlay port leaves for a tenant's packet; 0 = not known.  An NVE with an
+ * IPv6 address may have to send over IPv6. */
 static uint32_t tenant_mtu(const struct nve_config *config)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint32_t mtu = UINT32_MAX;
+	uint32_t mtu = UINT32_MAX, overhead = config->local_vtep6.family ? OVERHEAD6 : OVERHEAD4;
 
 	if (fd < 0)
 		return 0;
@@ -160,12 +165,12 @@ static uint32_t tenant_mtu(const struct nve_config *config)
 		if (port->role != NVE_DP_UNDERLAY)
 			continue;
 		memcpy(req.ifr_name, port->ifname, sizeof(req.ifr_name));
-		if (!ioctl(fd, SIOCGIFMTU, &req) && req.ifr_mtu > VXLAN_OVERHEAD &&
+		if (!ioctl(fd, SIOCGIFMTU, &req) && req.ifr_mtu > (int)overhead &&
 		    (uint32_t)req.ifr_mtu < mtu)
 			mtu = (uint32_t)req.ifr_mtu;
 	}
 	close(fd);
-	return mtu == UINT32_MAX ? 0 : mtu - VXLAN_OVERHEAD;
+	return mtu == UINT32_MAX ? 0 : mtu - overhead;
 }
 
 static enum nve_exit session_code(int r)
@@ -203,7 +208,7 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.wake_arg = loop,
 		.store = config->store,
 		.durability = durability(config),
-		.local_vtep = config->local_vtep,
+		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
 		.tenant_mtu = tenant_mtu(config),
 		.n_notes = strcmp(config->datapath, "fake") ? 1 : 2,

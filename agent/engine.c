@@ -110,6 +110,7 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 		e->scopes[i] = config->scopes[i];
 	e->limits = config->dp.limits;
 	e->local_vtep = config->dp.local_vtep;
+	e->local_vtep6 = config->dp.local_vtep6;
 	e->dp_ops = config->dp_ops;
 	e->nva_ops = config->nva_ops;
 	e->store_ops = config->store_ops;

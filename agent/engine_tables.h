@@ -87,7 +87,7 @@ struct nve_engine {
 	struct nve_nva *nva;
 	struct nve_store *store;
 	struct nve_dp_limits limits;
-	struct nve_ip local_vtep;
+	struct nve_ip local_vtep, local_vtep6;
 	uint64_t (*realtime_ns)(void);
 
 	struct nve_request *queue, **queue_end, *parked, **parked_end;

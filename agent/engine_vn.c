@@ -144,7 +144,8 @@ static uint32_t gather_vtep(struct gathered *g, const struct nve_ip *ip)
 	struct nve_engine *e = g->e;
 	uint32_t slot = NVE_SLOT_NONE;
 
-	if (g->r || !memcmp(ip, &e->local_vtep, sizeof(*ip)))
+	if (g->r || !memcmp(ip, &e->local_vtep, sizeof(*ip)) ||
+	    !memcmp(ip, &e->local_vtep6, sizeof(*ip)))
 		return NVE_SLOT_NONE;
 	g->r = find_vtep(e, ip, &slot);
 	if (g->r || e->vteps[slot].mark == e->mark)
@@ -295,12 +296,14 @@ static void vteps_ref(struct nve_engine *e, const uint32_t *slots, size_t n, uin
 
 int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn)
 {
-	const struct nve_dp_vn row = { .vn_id = vn->context.vn_id,
-				       .vni = vn->context.vni,
-				       .encap = vn->context.encap == NVE_NVA_GENEVE ? NVE_DP_GENEVE
-										    : NVE_DP_VXLAN,
-				       .n_vteps = vn->n_slots,
-				       .vteps = vn->slots };
+	const struct nve_dp_vn row = {
+		.vn_id = vn->context.vn_id,
+		.vni = vn->context.vni,
+		.encap = vn->context.encap == NVE_NVA_GENEVE ? NVE_DP_GENEVE : NVE_DP_VXLAN,
+		.tos = vn->context.tos == NVE_NVA_UNIFORM ? NVE_DP_TOS_UNIFORM : NVE_DP_TOS_PIPE,
+		.n_vteps = vn->n_slots,
+		.vteps = vn->slots
+	};
 	int r = e->dp_ops->vn_set(e->dp, &row);
 
 	if (r == -ENOSPC)

@@ -142,7 +142,8 @@ static enum nve_exit check_config(const char *path, const struct nve_config *con
 {
 	struct nve_backends backends = find_backends(config);
 	struct nve_nva_config nva_config = { .source = config->nva_source,
-					     .local_vtep = config->local_vtep };
+					     .local_vtep = config->local_vtep,
+					     .local_vtep6 = config->local_vtep6 };
 	struct nve_nva *nva = NULL;
 	char *err = NULL;
 	int r;

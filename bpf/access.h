@@ -60,6 +60,7 @@ static __always_inline int nve_from_tsi(struct nve_frame *f, __u32 slot, __u8 wh
 		return NVE_DROP_SRC_INACTIVE;
 	f->vn_id = row->vn_id;
 	f->vni = row->vni;
+	f->tunnel = row->tunnel;
 	f->from = row;
 	return NVE_FORWARD;
 }

@@ -12,18 +12,18 @@
 struct nve_flood_run {
 	struct __sk_buff *skb;
 	const struct nve_flood *flood;
+	struct nve_outer outer;
 	__u32 vn_id;
-	__u32 vni;
 	__u32 ifindex; /* and vid: where it came from, no copy goes back there */
 	__u32 vid;
-	__u32 tsi; /* it came from, or NVE_NO_TSI */
-	__u32 len;
-	__u32 ip_len;
+	__u32 tsi;     /* it came from, or NVE_NO_TSI */
+	__u32 longest; /* frame, once it is segmented */
+	__u32 outer6;  /* now the copies over IPv6 are made, or those over IPv4 */
 	/* Set, not counted: the verifier runs a loop until nothing in it changes. */
-	__u32 has_remote; /* some member is a VTEP */
+	__u32 has_remote4; /* some member is a VTEP */
+	__u32 has_remote6;
 	__u32 has_member; /* some copy was sent, or lost under a reason of its own */
-	__u16 sport;
-	__u16 priority; /* and DEI, as in the TCI */
+	__u16 priority;   /* and DEI, as in the TCI */
 };
 
 static __always_inline struct nve_flood_run nve_flood_begin(struct __sk_buff *skb,
@@ -35,12 +35,10 @@ static __always_inline struct nve_flood_run nve_flood_begin(struct __sk_buff *sk
 		.skb = skb,
 		.flood = nve_lookup(flood, &vn_id),
 		.vn_id = vn_id,
-		.vni = f->vni,
 		.ifindex = f->who.ifindex,
 		.vid = f->who.vid,
 		.tsi = f->who.tsi,
-		.len = f->len,
-		.sport = f->sport,
+		.outer = nve_outer_of(f, 0),
 		.priority = f->tci & ~NVE_VID_MASK,
 	};
 }
@@ -53,8 +51,10 @@ static long nve_flood_local(__u32 i, struct nve_flood_run *run)
 	__u32 slot = member->slot;
 	__u16 vid = slot % NVE_VID_COUNT;
 
-	if (member->kind == NVE_DEST_VTEP)
-		run->has_remote = 1;
+	if (member->kind == NVE_DEST_VTEP && member->ip6)
+		run->has_remote6 = 1;
+	else if (member->kind == NVE_DEST_VTEP)
+		run->has_remote4 = 1;
 	if (member->kind != NVE_DEST_TSI)
 		return 0;
 	vap = nve_lookup(vap, &slot);
@@ -76,31 +76,41 @@ static long nve_flood_local(__u32 i, struct nve_flood_run *run)
 	return bpf_skb_vlan_pop(run->skb) ? 1 : 0;
 }
 
-/* A copy of the frame, which has a tunnel header of some kind, to one VTEP. */
+static __always_inline int nve_flood_copy(struct nve_flood_run *run, const struct nve_vtep *vtep,
+					  bool outer6)
+{
+	__u32 len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
+	struct nve_tc_head head;
+
+	nve_outer_write(&head, vtep, &run->outer, outer6);
+	if (bpf_skb_store_bytes(run->skb, 0, &head, len, 0))
+		return NVE_DROP_NO_ROOM;
+	return bpf_clone_redirect(run->skb, vtep->ifindex, 0) ? NVE_DROP_REDIRECT : NVE_FORWARD;
+}
+
+/* A copy of the frame, which has a tunnel header of that family, to one VTEP. */
 static long nve_flood_remote(__u32 i, struct nve_flood_run *run)
 {
 	const struct nve_member *member = &run->flood->members[i & (NVE_FLOOD_MAX - 1)];
-	struct nve_tc_head head;
 	struct nve_vtep *vtep;
 	__u32 slot = member->slot;
+	bool outer6 = member->ip6;
 	int why;
 
-	if (member->kind != NVE_DEST_VTEP)
+	if (member->kind != NVE_DEST_VTEP || outer6 != run->outer6)
 		return 0;
 	vtep = nve_lookup(vtep, &slot);
 	run->has_member = 1;
-	why = vtep ? nve_check_vtep(vtep, run->ip_len) : NVE_DROP_INTERNAL;
+	why = vtep && nve_vtep_is6(vtep) == outer6 ? nve_check_vtep(vtep, run->longest)
+						   : NVE_DROP_INTERNAL;
 	if (nve_dry) {
 		nve_trace_copy(why);
 		return 0;
 	}
-	if (!why) {
-		nve_outer_write(&head, vtep, run->len, run->vni, run->sport, 0);
-		if (bpf_skb_store_bytes(run->skb, 0, &head, NVE_OUTER4_LEN, 0))
-			why = NVE_DROP_NO_ROOM;
-		else if (bpf_clone_redirect(run->skb, vtep->ifindex, 0))
-			why = NVE_DROP_REDIRECT;
-	}
+	if (!why && outer6)
+		why = nve_flood_copy(run, vtep, true);
+	else if (!why)
+		why = nve_flood_copy(run, vtep, false);
 	if (why)
 		nve_count_drop(why, run->tsi);
 	return 0;
@@ -111,28 +121,75 @@ static __always_inline __u32 nve_flood_size(const struct nve_flood *flood)
 	return flood->n < NVE_FLOOD_MAX ? flood->n : NVE_FLOOD_MAX;
 }
 
+/*
+ * Changes the room for the tunnel header from one family to the other.  Of IP the larger one comes
+ * first, for there is a way to take bytes out that keeps bulk frames whole; of other protocols
+ * there is only one to put bytes in.
+ */
+static __always_inline int nve_flood_other(struct __sk_buff *skb, bool outer6)
+{
+	const int more = NVE_OUTER6_LEN - NVE_OUTER4_LEN;
+	long r;
+
+	if (outer6)
+		return bpf_skb_change_head(skb, more, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+	r = bpf_skb_adjust_room(skb, -more, BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO | NVE_TC_DECAP_L3_IPV4);
+	if (r)
+		r = bpf_skb_adjust_room(skb, -more, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	return r ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+/* The tenant's Ethernet header, where the room for the tunnel header ends. */
+static __always_inline int nve_flood_eth(struct __sk_buff *skb, const struct nve_eth *eth,
+					 bool outer6)
+{
+	__u32 at = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
+
+	return bpf_skb_store_bytes(skb, at, eth, sizeof(*eth), 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+/* Copies to VTEPs, of one family and then of the other. */
+static __always_inline int nve_flood_tunnel(struct __sk_buff *skb, struct nve_flood_run *run,
+					    const struct nve_eth *eth, bool is_ip)
+{
+	__u32 n = nve_flood_size(run->flood);
+	int why;
+
+	run->outer6 = run->has_remote6 && (is_ip || !run->has_remote4);
+	why = nve_tc_grow(skb, run->outer6) ?: nve_flood_eth(skb, eth, run->outer6);
+	if (why)
+		return why;
+	bpf_loop(n, nve_flood_remote, run, 0);
+	if (!run->has_remote4 || !run->has_remote6)
+		return NVE_FORWARD;
+	run->outer6 = !run->outer6;
+	why = nve_flood_other(skb, run->outer6);
+	if (why)
+		return why;
+	bpf_loop(n, nve_flood_remote, run, 0);
+	return NVE_FORWARD;
+}
+
 /* BUM from a hypervisor: first the local copies, then the tunnel, then the remote copies. */
 static __always_inline int nve_flood_access(struct __sk_buff *skb, const struct nve_frame *f)
 {
 	struct nve_flood_run run = nve_flood_begin(skb, f);
-	struct nve_tc_head head;
+	struct nve_eth eth = { .proto = f->proto };
 	int why;
 
 	if (!run.flood)
 		return NVE_DROP_NO_MEMBER;
-	run.ip_len = nve_tc_outer_len(skb, f);
-	nve_tc_head_inner(&head, f);
+	run.longest = nve_tc_len(skb, f);
+	nve_tc_eth(&eth, f->data);
 	if (bpf_skb_vlan_pop(skb))
 		return NVE_DROP_NO_ROOM;
 	bpf_loop(nve_flood_size(run.flood), nve_flood_local, &run, 0);
-	if (run.has_remote) {
-		why = nve_tc_grow(skb);
+	if (run.has_remote4 || run.has_remote6) {
+		why = nve_flood_tunnel(skb, &run, &eth,
+				       eth.proto == NVE_P_IP4 || eth.proto == NVE_P_IP6);
 		if (why)
 			return why;
-		if (bpf_skb_store_bytes(skb, NVE_OUTER4_LEN, (void *)&head + NVE_OUTER4_LEN,
-					sizeof(struct nve_eth), 0))
-			return NVE_DROP_NO_ROOM;
-		bpf_loop(nve_flood_size(run.flood), nve_flood_remote, &run, 0);
 	}
 	return run.has_member ? NVE_FORWARD : NVE_DROP_NO_MEMBER;
 }

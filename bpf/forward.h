@@ -104,16 +104,19 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 	why = nve_parse_outer(f);
 	if (why)
 		return why;
-	eth = f->data + NVE_OUTER4_LEN;
+	eth = f->inner;
 	if (f->len < sizeof(*eth) || (void *)(eth + 1) > f->end)
 		return NVE_DROP_SHORT;
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);
-	why = nve_peer_find(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
+	why = nve_tos_in(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
 	if (why || !f->vtep)
 		return why;
 	/* The TSI moved on (D7): to its new NVE, but never back to where the frame came from. */
-	if (*(nve_u32 *)(f->vtep->ip + 12) == f->outer_src)
+	why = nve_read_outer(f);
+	if (why)
+		return why;
+	if (nve_came_from(f, f->vtep))
 		return NVE_DROP_DST_INACTIVE;
 	return f->ttl <= 1 ? NVE_DROP_TTL : NVE_FORWARD;
 }

@@ -10,6 +10,7 @@
 /* Not a drop: XDP leaves the frame to TC, TC to the host's stack.  Beyond every drop reason. */
 #define NVE_TO_HOST NVE_DROP_COUNT
 #define NVE_NO_TSI  0xffffffffu
+#define NVE_SET_TOS 0x100
 
 /* Where a TSI is: read at once, as the agent stores it when the TSI moves. */
 union nve_where {
@@ -36,19 +37,24 @@ struct nve_who {
 };
 
 struct nve_frame {
-	void *data; /* these three are dead once the frame was moved */
+	void *data; /* these four are dead once the frame was moved */
 	void *end;
 	void *l3;
-	__u32 len;     /* of the tenant's frame, without tag and tunnel */
-	__u32 trailer; /* bytes behind the outer packet, to be cut off */
-	__u32 segs;    /* frames it will be on a wire (GSO) */
+	void *inner;     /* the tenant's frame in the tunnel */
+	__u32 outer_len; /* from data to inner */
+	__u32 len;       /* of the tenant's frame, without tag and tunnel */
+	__u32 trailer;   /* bytes behind the outer packet, to be cut off */
+	__u32 segs;      /* frames it will be on a wire (GSO) */
 	__u32 vn_id;
 	__u32 vni;
-	__u32 outer_src; /* __be32: of the VTEP it came from */
 	__u16 tci;
 	__be16 proto;     /* EtherType of the tenant's frame */
 	__u16 sport;      /* __be16: entropy in the outer source port */
+	__u16 set_tos;    /* what the tenant's is to become, | NVE_SET_TOS; 0: as it is */
 	__u8 ttl;         /* of the outer header it came with */
+	__u8 tos;         /* DSCP and ECN of the outer header: it came with, or leaves with */
+	__u8 tunnel;      /* enum nve_tunnel_flags */
+	bool outer6;      /* it came over IPv6 */
 	bool tag_in_meta; /* TC: the kernel took the tag out of the frame */
 	bool gso;         /* TC: to be segmented later */
 	__u32 to_tsi;     /* slot */

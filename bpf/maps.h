@@ -19,8 +19,10 @@
 
 #include "wire.h"
 
-const volatile __be32 nve_local_vtep;
+const volatile __be32 nve_local_vtep;     /* 0: none */
+const volatile __be32 nve_local_vtep6[4]; /* all 0: none */
 const volatile __be16 nve_vxlan_port = bpf_htons(4789);
+const volatile __be16 nve_geneve_port = bpf_htons(6081);
 const volatile __u32 nve_n_ports = 1; /* rows of nve_vap, divided by NVE_VID_COUNT */
 
 /* ifindex -> port.  Read when a frame was not classified. */

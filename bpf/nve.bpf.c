@@ -45,10 +45,14 @@ int tc_underlay(struct __sk_buff *skb)
 {
 	struct nve_frame f;
 
-	nve_tc_linear(skb, NVE_TC_UNDERLAY_HEAD);
+	nve_tc_linear(skb, nve_tc_underlay_head(skb));
 	f = nve_tc_frame(skb);
 	if (f.tag_in_meta) /* another network on the same wire */
 		return NVE_TC_OK;
+	if (nve_tc_has_options(&f)) {
+		nve_tc_linear(skb, NVE_TC_PULL);
+		f = nve_tc_frame(skb);
+	}
 	return nve_tc_end(&f, nve_underlay(&f) ?: nve_tc_underlay(skb, &f));
 }
 

@@ -41,13 +41,16 @@ enum {
 	X(TOO_LARGE, 17, "larger than the underlay can carry")                                     \
 	X(NO_ROOM, 18, "the kernel gave no room for the tunnel header or tag")                     \
 	X(OUTER_INVALID, 19, "outer IP or UDP header invalid, fragmented or with options")         \
-	X(TUNNEL_FLAGS, 20, "VXLAN flags or reserved bits invalid")                                \
-	X(UNKNOWN_VNI, 21, "no connected VN has this VNI")                                         \
+	X(TUNNEL_FLAGS, 20, "VXLAN flags, or Geneve version, protocol or options, invalid")        \
+	X(UNKNOWN_VNI, 21, "no connected VN has this VNI in this encapsulation")                   \
 	X(UNKNOWN_VTEP, 22, "sender is not a known VTEP of the VN")                                \
 	X(INNER_TAG, 23, "a VLAN tag inside the tunnel (RFC 7348 section 6.1)")                    \
 	X(TTL, 24, "forwarded on between NVEs too often")                                          \
 	X(REDIRECT, 25, "the kernel refused to redirect or clone the frame")                       \
-	X(INTERNAL, 26, "tables contradict each other; report it")
+	X(INTERNAL, 26, "tables contradict each other; report it")                                 \
+	X(GENEVE_OPTION, 27, "a critical Geneve option that this NVE does not know")               \
+	X(GENEVE_CONTROL, 28, "a Geneve control packet, of which this NVE knows none")             \
+	X(ECN, 29, "congestion was marked on a packet that does not know ECN (RFC 6040)")
 
 enum nve_drop {
 	NVE_FORWARD = 0,
@@ -87,6 +90,14 @@ struct nve_vap_row {
 };
 _Static_assert(sizeof(struct nve_vap_row) == 16, "map ABI");
 
+/* --- how frames of a VN cross the underlay: in tsi for those that leave, in peer for the others.
+ */
+
+enum nve_tunnel_flags {
+	NVE_TUNNEL_GENEVE = 1 << 0,  /* Geneve (RFC 8926); else VXLAN */
+	NVE_TUNNEL_UNIFORM = 1 << 1, /* the DSCP too goes out and in (RFC 2983); else ECN alone */
+};
+
 /* --- tsi: TSI slot -> the record that Activate flips.  An array, mapped by the agent. */
 
 /*
@@ -103,7 +114,8 @@ struct nve_tsi_row {
 	__u16 vid;
 	__u16 port;      /* slot */
 	__u8 port_flags; /* enum nve_port_flags of that port */
-	__u8 pad[3];
+	__u8 tunnel;     /* enum nve_tunnel_flags of the VN */
+	__u8 pad[2];
 	__u32 meter; /* 0 = none */
 	__u64 epoch;
 	__u8 reserved[16];
@@ -204,13 +216,14 @@ enum nve_vtep_flags {
 };
 
 /*
- * outer: Ethernet, IP (total length 0, ID 0, DF, TTL 64, checksum over that), UDP (source port and
- * length 0, checksum 0), VXLAN (I flag, VNI 0).  The programs patch lengths, checksum, source port
- * and VNI.
+ * outer: Ethernet, IPv4 (total length 0, ID 0, DF, TTL 64, checksum over that) or IPv6 (payload
+ * length 0, hop limit 64), UDP (source port and length 0, checksum 0), VXLAN (I flag, VNI 0).  The
+ * programs patch lengths, checksum, DSCP and ECN, flow label, source port and VNI, and make it
+ * Geneve where the VN wants that.
  */
 struct nve_vtep {
 	__u8 outer[NVE_OUTER_MAX];
-	__u8 outer_len; /* 50 for IPv4 */
+	__u8 outer_len; /* 50 for IPv4, 70 for IPv6 */
 	__u8 family;    /* 4 or 6 */
 	__u8 flags;     /* enum nve_vtep_flags */
 	__u8 pad;
@@ -232,7 +245,9 @@ _Static_assert(sizeof(struct nve_peer_key) == 20, "map ABI");
 
 struct nve_peer {
 	__u32 vn_id;
-	__u32 vtep; /* slot */
+	__u16 vtep;  /* slot; of the VNI's own row 0xffff */
+	__u8 tunnel; /* enum nve_tunnel_flags of the VN */
+	__u8 pad;
 };
 _Static_assert(sizeof(struct nve_peer) == 8, "map ABI");
 
@@ -241,7 +256,8 @@ _Static_assert(sizeof(struct nve_peer) == 8, "map ABI");
 struct nve_member {
 	__u32 slot; /* VTEP slot, or index into vap */
 	__u8 kind;  /* enum nve_dest_kind: VTEP, or TSI for a local VAP */
-	__u8 pad[3];
+	__u8 ip6;   /* of a VTEP: its header is IPv6 */
+	__u8 pad[2];
 };
 
 struct nve_flood {

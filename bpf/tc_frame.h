@@ -10,23 +10,23 @@
 #include "forward.h"
 
 enum {
-	NVE_TC_PULL = 512, /* more than any header chain that is looked at */
-	NVE_TC_UNDERLAY_HEAD = NVE_OUTER4_LEN + 14 + 40,
-	NVE_TC_DECAP_MIN = 34, /* adjust_room leaves no less than Ethernet and IPv4 headers */
+	NVE_TC_PULL = 512,           /* more than any header chain that is looked at */
+	NVE_TC_INNER_HEAD = 14 + 40, /* what is looked at of a frame in the tunnel */
 };
 
 /* UAPI by hand: macros, of which vmlinux.h has none, and what Debian's 6.1 does not know. */
 #define NVE_TC_ENCAP_L2      ((__u64)sizeof(struct nve_eth) << 56) /* BPF_F_ADJ_ROOM_ENCAP_L2() */
-#define NVE_TC_DECAP_L3_IPV6 (1 << 8) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV6, since Linux 6.6 */
+#define NVE_TC_DECAP_L3_IPV4 (1 << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, since Linux 6.6 */
+#define NVE_TC_DECAP_L3_IPV6 (1 << 8) /* and .._IPV6 */
 #define NVE_TC_ENCAP                                                                               \
-	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |   \
-	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | NVE_TC_ENCAP_L2)
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |    \
+	 NVE_TC_ENCAP_L2)
 
 /* What stands before a tenant's payload in the tunnel. */
 struct nve_tc_head {
-	__u64 bytes[8]; /* outer header, and the tenant's Ethernet header */
+	__u64 bytes[11]; /* outer header, and the tenant's Ethernet header */
 };
-_Static_assert(sizeof(struct nve_tc_head) == NVE_OUTER4_LEN + sizeof(struct nve_eth), "no gap");
+_Static_assert(sizeof(struct nve_tc_head) >= NVE_OUTER6_LEN + sizeof(struct nve_eth), "room");
 
 static __always_inline struct nve_frame nve_tc_frame(struct __sk_buff *skb)
 {
@@ -60,6 +60,11 @@ static __always_inline __u32 nve_tc_access_head(struct __sk_buff *skb)
 	return NVE_TC_PULL;
 }
 
+static __always_inline __u32 nve_tc_underlay_head(struct __sk_buff *skb)
+{
+	return NVE_TC_INNER_HEAD + (skb->protocol == NVE_P_IP6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN);
+}
+
 /* Makes the first 'want' bytes linear, where there are as many; a failure shows as SHORT. */
 static __always_inline void nve_tc_linear(struct __sk_buff *skb, __u32 want)
 {
@@ -74,8 +79,24 @@ static __always_inline void nve_tc_linear(struct __sk_buff *skb, __u32 want)
 		bpf_skb_pull_data(skb, want);
 }
 
-/* In bytes, the longest outer IP packet that a frame becomes. */
-static __always_inline __u32 nve_tc_outer_len(struct __sk_buff *skb, const struct nve_frame *f)
+/* Geneve options may reach beyond what was made linear. */
+static __always_inline bool nve_tc_has_options(const struct nve_frame *f)
+{
+	const struct nve_eth *eth = f->data;
+	const struct nve_udp *udp = (void *)(eth + 1) + sizeof(struct nve_ip4);
+	const struct nve_geneve *geneve;
+
+	if ((void *)(eth + 1) > f->end)
+		return false;
+	if (eth->proto == NVE_P_IP6)
+		udp = (void *)(eth + 1) + sizeof(struct nve_ip6);
+	geneve = (void *)(udp + 1);
+	return (void *)(geneve + 1) <= f->end && udp->dport == nve_geneve_port &&
+	       geneve->version_len & NVE_GENEVE_LEN;
+}
+
+/* In bytes, the longest frame that a tenant's frame is once it is segmented. */
+static __always_inline __u32 nve_tc_len(struct __sk_buff *skb, const struct nve_frame *f)
 {
 	__u32 headers = sizeof(struct nve_ip6) + 60; /* at most, when they cannot be read */
 	__u8 proto = 0;
@@ -83,82 +104,136 @@ static __always_inline __u32 nve_tc_outer_len(struct __sk_buff *skb, const struc
 	const __u8 *l4 = f->l3 + at;
 
 	if (!f->gso)
-		return f->len + NVE_OUTER4_IP_LEN;
+		return f->len;
 	if (proto == IPPROTO_UDP)
 		headers = at + sizeof(struct nve_udp);
 	else if (proto == IPPROTO_TCP && (void *)(l4 + 13) <= f->end)
 		headers = at + (l4[12] >> 4) * 4;
-	return sizeof(struct nve_eth) + headers + skb->gso_size + NVE_OUTER4_IP_LEN;
+	return sizeof(struct nve_eth) + headers + skb->gso_size;
 }
 
 /* Makes room for the tunnel header before a frame without a tag. */
-static __always_inline int nve_tc_grow(struct __sk_buff *skb)
+static __always_inline int nve_tc_grow(struct __sk_buff *skb, bool outer6)
 {
+	__u32 len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
+	__u64 flags = outer6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
 	__u32 proto = skb->protocol;
 
 	/* This one keeps bulk TCP whole, but takes IP only, and one tunnel only. */
 	if ((proto == NVE_P_IP4 || proto == NVE_P_IP6) &&
-	    !bpf_skb_adjust_room(skb, NVE_OUTER4_LEN, BPF_ADJ_ROOM_MAC, NVE_TC_ENCAP))
+	    !bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, NVE_TC_ENCAP | flags))
 		return NVE_FORWARD;
-	if (skb->gso_size || bpf_skb_change_head(skb, NVE_OUTER4_LEN, 0))
+	if (skb->gso_size || bpf_skb_change_head(skb, len, 0))
 		return NVE_DROP_NO_ROOM;
 	return NVE_FORWARD;
 }
 
-static __always_inline void nve_tc_head_inner(struct nve_tc_head *head, const struct nve_frame *f)
+static __always_inline void nve_tc_eth(void *at, const struct nve_eth *eth)
 {
-	nve_u16 *to = (void *)head + NVE_OUTER4_LEN;
+	nve_u16 *to = at;
 
-	nve_mac_copy(to, f->data);
-	nve_mac_copy(to + 3, f->data + NVE_ETH_ALEN);
-	to[6] = f->proto;
+	nve_mac_copy(to, eth->dst);
+	nve_mac_copy(to + 3, eth->src);
+}
+
+/* Outer header of that family, and behind it the tenant's Ethernet header, 'eth' in the frame. */
+static __always_inline void nve_tc_head(struct nve_tc_head *head, const struct nve_frame *f,
+					const struct nve_eth *eth, __u8 ttl, bool outer6)
+{
+	struct nve_outer outer = nve_outer_of(f, ttl);
+	void *at = (void *)head + (outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN);
+
+	nve_outer_write(head, f->vtep, &outer, outer6);
+	nve_tc_eth(at, eth);
+	((nve_u16 *)at)[6] = f->proto;
 }
 
 /* Tag out, tunnel in. */
-static __always_inline int nve_tc_encap(struct __sk_buff *skb, struct nve_frame *f)
+static __always_inline int nve_tc_wrap(struct __sk_buff *skb, const struct nve_frame *f,
+				       bool outer6)
 {
+	__u32 len = (outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN) + sizeof(struct nve_eth);
 	struct nve_tc_head head;
 	int why;
 
-	why = nve_check_vtep(f->vtep, nve_tc_outer_len(skb, f));
-	if (why)
-		return why;
-	nve_outer_write(&head, f->vtep, f->len, f->vni, f->sport, 0);
-	nve_tc_head_inner(&head, f);
+	nve_tc_head(&head, f, f->data, 0, outer6);
 	/* From here on the frame moves: no pointer into it is used again. */
 	if (bpf_skb_vlan_pop(skb))
 		return NVE_DROP_NO_ROOM;
-	why = nve_tc_grow(skb);
+	why = nve_tc_grow(skb, outer6);
 	if (why)
 		return why;
-	return bpf_skb_store_bytes(skb, 0, &head, sizeof(head), 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+	return bpf_skb_store_bytes(skb, 0, &head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+static __always_inline int nve_tc_encap(struct __sk_buff *skb, struct nve_frame *f)
+{
+	int why = nve_check_vtep(f->vtep, nve_tc_len(skb, f));
+
+	if (why)
+		return why;
+	return nve_vtep_is6(f->vtep) ? nve_tc_wrap(skb, f, true) : nve_tc_wrap(skb, f, false);
+}
+
+/* Gives the tenant's packet, no longer in a tunnel, its DSCP and ECN. */
+static __noinline int nve_tc_set_tos(struct __sk_buff *skb, __u32 proto, __u8 tos)
+{
+	__u32 at = sizeof(struct nve_eth);
+	__u8 was[2], is[2];
+
+	if (bpf_skb_load_bytes(skb, at, was, sizeof(was)))
+		return NVE_DROP_NO_ROOM;
+	is[0] = was[0];
+	is[1] = tos;
+	if (proto == NVE_P_IP6) {
+		is[0] = (was[0] & 0xf0) | tos >> 4;
+		is[1] = (was[1] & 0x0f) | tos << 4;
+	} else if (bpf_l3_csum_replace(skb, at + __builtin_offsetof(struct nve_ip4, check),
+				       bpf_htons(was[1]), bpf_htons(tos), sizeof(__u16))) {
+		return NVE_DROP_NO_ROOM;
+	}
+	return bpf_skb_store_bytes(skb, at, is, sizeof(is), 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+/*
+ * Takes the tunnel header out.  A flag tells the kernel that the packet is of the other family now;
+ * older kernels do not know it.  adjust_room leaves no less than an IP header of that family, so
+ * too short a frame is padded, and cut to its length again.
+ */
+static __always_inline int nve_tc_shrink(struct __sk_buff *skb, const struct nve_frame *f)
+{
+	bool ip6 = f->proto == NVE_P_IP6 && f->len >= NVE_TC_INNER_HEAD;
+	__u32 least = sizeof(struct nve_eth) +
+		      (f->outer6 ? sizeof(struct nve_ip6) : sizeof(struct nve_ip4));
+	__u64 flag = 0;
+
+	if (f->len < least && bpf_skb_change_tail(skb, f->outer_len + least, 0))
+		return NVE_DROP_NO_ROOM;
+	if (f->outer6 != ip6)
+		flag = ip6 ? NVE_TC_DECAP_L3_IPV6 : NVE_TC_DECAP_L3_IPV4;
+	if ((!flag || bpf_skb_adjust_room(skb, -(int)f->outer_len, BPF_ADJ_ROOM_MAC,
+					  BPF_F_ADJ_ROOM_FIXED_GSO | flag)) &&
+	    bpf_skb_adjust_room(skb, -(int)f->outer_len, BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO))
+		return NVE_DROP_NO_ROOM;
+	if ((f->len < least || f->trailer) && bpf_skb_change_tail(skb, f->len, 0))
+		return NVE_DROP_NO_ROOM;
+	return NVE_FORWARD;
 }
 
 /* Takes the tunnel off, adds no tag. */
 static __always_inline int nve_tc_unwrap(struct __sk_buff *skb, const struct nve_frame *f)
 {
-	const struct nve_eth *eth = f->data + NVE_OUTER4_LEN;
-	bool is_ip6, is_short = f->len < NVE_TC_DECAP_MIN;
-	struct nve_eth inner;
-	bool cut = is_short || f->trailer;
-	__u32 len = f->len;
+	struct nve_eth inner = { .proto = f->proto };
+	int why;
 
-	nve_mac_copy(inner.dst, eth->dst);
-	nve_mac_copy(inner.src, eth->src);
-	inner.proto = eth->proto;
-	is_ip6 = inner.proto == NVE_P_IP6 && len >= sizeof(inner) + sizeof(struct nve_ip6);
-	/* Too short a frame is padded, and cut to its length again. */
-	if (is_short && bpf_skb_change_tail(skb, NVE_OUTER4_LEN + NVE_TC_DECAP_MIN, 0))
+	nve_tc_eth(&inner, f->inner);
+	why = nve_tc_shrink(skb, f);
+	if (why)
+		return why;
+	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0))
 		return NVE_DROP_NO_ROOM;
-	/* The flag tells the kernel that it is IPv6 now; older ones do not know it. */
-	if ((!is_ip6 || bpf_skb_adjust_room(skb, -NVE_OUTER4_LEN, BPF_ADJ_ROOM_MAC,
-					    BPF_F_ADJ_ROOM_FIXED_GSO | NVE_TC_DECAP_L3_IPV6)) &&
-	    bpf_skb_adjust_room(skb, -NVE_OUTER4_LEN, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return NVE_DROP_NO_ROOM;
-	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0) ||
-	    (cut && bpf_skb_change_tail(skb, len, 0)))
-		return NVE_DROP_NO_ROOM;
-	return NVE_FORWARD;
+	return f->set_tos ? nve_tc_set_tos(skb, f->proto, f->set_tos) : NVE_FORWARD;
 }
 
 static __always_inline int nve_tc_tag(struct __sk_buff *skb, __u16 tci)
@@ -173,18 +248,33 @@ static __always_inline int nve_tc_retag(struct __sk_buff *skb, __u16 tci)
 	return bpf_skb_vlan_pop(skb) ? NVE_DROP_NO_ROOM : nve_tc_tag(skb, tci);
 }
 
-/* On to the NVE that a TSI moved to: same frame, other outer header, one hop less. */
-static __always_inline int nve_tc_relay(struct __sk_buff *skb, struct nve_frame *f)
+/* The new header is as long as the old one, or the old one is taken out first. */
+static __always_inline int nve_tc_rewrap(struct __sk_buff *skb, const struct nve_frame *f,
+					 bool outer6)
 {
+	__u32 len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
 	struct nve_tc_head head;
 	int why;
 
-	why = nve_check_vtep(f->vtep, nve_tc_outer_len(skb, f));
+	nve_tc_head(&head, f, f->inner, f->ttl - 1, outer6);
+	if (f->outer_len == len && f->outer6 == outer6) {
+		if (f->trailer && bpf_skb_change_tail(skb, len + f->len, 0))
+			return NVE_DROP_NO_ROOM;
+	} else {
+		why = nve_tc_shrink(skb, f) ?: nve_tc_grow(skb, outer6);
+		if (why)
+			return why;
+	}
+	len += sizeof(struct nve_eth);
+	return bpf_skb_store_bytes(skb, 0, &head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+/* On to the NVE that a TSI moved to: same frame, other outer header, one hop less. */
+static __always_inline int nve_tc_relay(struct __sk_buff *skb, struct nve_frame *f)
+{
+	int why = nve_check_vtep(f->vtep, nve_tc_len(skb, f));
+
 	if (why)
 		return why;
-	nve_outer_write(&head, f->vtep, f->len, f->vni, f->sport, f->ttl - 1);
-	if (bpf_skb_store_bytes(skb, 0, &head, NVE_OUTER4_LEN, 0) ||
-	    (f->trailer && bpf_skb_change_tail(skb, NVE_OUTER4_LEN + f->len, 0)))
-		return NVE_DROP_NO_ROOM;
-	return NVE_FORWARD;
+	return nve_vtep_is6(f->vtep) ? nve_tc_rewrap(skb, f, true) : nve_tc_rewrap(skb, f, false);
 }

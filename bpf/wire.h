@@ -18,12 +18,13 @@
 #define NVE_P_QINQ   bpf_htons(0x9100)
 #define NVE_P_IP6    bpf_htons(0x86dd)
 #define NVE_P_8021AD bpf_htons(0x88a8)
+#define NVE_P_TEB    bpf_htons(0x6558) /* Ethernet inside Geneve */
 
 enum {
 	NVE_VLAN_HLEN = 4,
 	NVE_VID_MASK = 0x0fff,
-	NVE_OUTER4_LEN = 50,    /* Ethernet 14, IPv4 20, UDP 8, VXLAN 8 */
-	NVE_OUTER4_IP_LEN = 36, /* what the tunnel adds to a tenant's frame, in outer IP bytes */
+	NVE_OUTER4_LEN = 50, /* Ethernet 14, IPv4 20, UDP 8, VXLAN or Geneve 8 */
+	NVE_OUTER6_LEN = 70, /* IPv6 40 */
 	NVE_IPPROTO_ICMP6 = 58,
 	NVE_802_3_MAX = 1500, /* an EtherType up to this is an IEEE 802.3 length */
 	NVE_TC_OK = 0,
@@ -90,6 +91,27 @@ struct nve_vxlan {
 	__be32 vni; /* in the upper 24 bits */
 };
 #define NVE_VXLAN_I bpf_htonl(0x08000000)
+
+/* The VNI is where VXLAN has it. */
+struct nve_geneve {
+	__u8 version_len; /* of the options, in 4 bytes: six bits */
+	__u8 flags;
+	__be16 proto;
+	__be32 vni;
+};
+enum {
+	NVE_GENEVE_VERSION = 0xc0,
+	NVE_GENEVE_LEN = 0x3f,
+	NVE_GENEVE_CONTROL = 0x80, /* the O bit */
+	NVE_GENEVE_OPTIONS_MAX = NVE_GENEVE_LEN * 4,
+};
+
+struct nve_geneve_opt {
+	__be16 class;
+	__u8 type;
+	__u8 len; /* of what follows, in 4 bytes: five bits */
+};
+enum { NVE_GENEVE_OPT_CRITICAL = 0x80, NVE_GENEVE_OPT_LEN = 0x1f };
 
 struct nve_arp {
 	__be16 htype;

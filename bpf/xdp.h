@@ -37,29 +37,37 @@ static __always_inline struct nve_frame nve_xdp_frame(struct xdp_md *ctx)
 	};
 }
 
+/* 'outer6' is a constant in each place that this is expanded in. */
+static __always_inline int nve_xdp_wrap(struct xdp_md *ctx, struct nve_frame *f, bool outer6)
+{
+	struct nve_macs macs = nve_macs_take(f->data);
+	struct nve_outer outer = nve_outer_of(f, 0);
+	int outer_len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
+	void *data;
+
+	if (bpf_xdp_adjust_head(ctx, NVE_VLAN_HLEN - outer_len))
+		return NVE_DROP_NO_ROOM;
+	/* The frame moved: older pointers into it are dead. */
+	data = (void *)(long)ctx->data;
+	if (data + outer_len + sizeof(struct nve_eth) > (void *)(long)ctx->data_end)
+		return NVE_DROP_INTERNAL;
+	nve_outer_write(data, f->vtep, &outer, outer6);
+	nve_macs_put(data + outer_len, macs);
+	return NVE_FORWARD;
+}
+
 /* Tag out, tunnel in: the tenant's EtherType stays where it is, all before it is new. */
 static __always_inline int nve_xdp_encap(struct xdp_md *ctx, struct nve_frame *f)
 {
 	struct nve_vtep *vtep = f->vtep;
-	struct nve_macs macs;
-	void *data;
 	int why;
 
 	if (!(vtep->flags & NVE_VTEP_XDP))
 		return NVE_TO_HOST;
-	why = nve_check_vtep(vtep, f->len + NVE_OUTER4_IP_LEN);
+	why = nve_check_vtep(vtep, f->len);
 	if (why)
 		return why;
-	macs = nve_macs_take(f->data);
-	if (bpf_xdp_adjust_head(ctx, NVE_VLAN_HLEN - NVE_OUTER4_LEN))
-		return NVE_DROP_NO_ROOM;
-	/* The frame moved: older pointers into it are dead. */
-	data = (void *)(long)ctx->data;
-	if (data + NVE_OUTER4_LEN + sizeof(struct nve_eth) > (void *)(long)ctx->data_end)
-		return NVE_DROP_INTERNAL;
-	nve_outer_write(data, vtep, f->len, f->vni, f->sport, 0);
-	nve_macs_put(data + NVE_OUTER4_LEN, macs);
-	return NVE_FORWARD;
+	return nve_vtep_is6(vtep) ? nve_xdp_wrap(ctx, f, true) : nve_xdp_wrap(ctx, f, false);
 }
 
 /* Cuts off what is behind the outer packet.  Is rarely there, and may not fail. */
@@ -77,8 +85,10 @@ static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f
 
 	if (!(f->to->port_flags & NVE_PORT_XDP))
 		return NVE_TO_HOST;
-	macs = nve_macs_take(f->data + NVE_OUTER4_LEN);
-	if (nve_xdp_cut(ctx, f) || bpf_xdp_adjust_head(ctx, NVE_OUTER4_LEN - NVE_VLAN_HLEN))
+	if (f->set_tos && nve_tos_write(f->proto, f->l3, f->end, f->set_tos))
+		return NVE_DROP_INTERNAL;
+	macs = nve_macs_take(f->inner);
+	if (nve_xdp_cut(ctx, f) || bpf_xdp_adjust_head(ctx, f->outer_len - NVE_VLAN_HLEN))
 		return NVE_DROP_NO_ROOM;
 	data = (void *)(long)ctx->data;
 	if (data + sizeof(struct nve_eth) + sizeof(*tag) > (void *)(long)ctx->data_end)
@@ -103,6 +113,22 @@ static __always_inline int nve_xdp_retag(struct nve_frame *f)
 	return NVE_FORWARD;
 }
 
+static __always_inline int nve_xdp_rewrap(struct xdp_md *ctx, struct nve_frame *f, bool outer6)
+{
+	struct nve_outer outer = nve_outer_of(f, f->ttl - 1);
+	int outer_len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
+	int less = f->outer_len - outer_len;
+	void *data;
+
+	if (nve_xdp_cut(ctx, f) || (less && bpf_xdp_adjust_head(ctx, less)))
+		return NVE_DROP_NO_ROOM;
+	data = (void *)(long)ctx->data;
+	if (data + outer_len > (void *)(long)ctx->data_end)
+		return NVE_DROP_INTERNAL;
+	nve_outer_write(data, f->vtep, &outer, outer6);
+	return NVE_FORWARD;
+}
+
 /* On to the NVE that a TSI moved to: same frame, other outer header, one hop less. */
 static __always_inline int nve_xdp_relay(struct xdp_md *ctx, struct nve_frame *f)
 {
@@ -110,13 +136,10 @@ static __always_inline int nve_xdp_relay(struct xdp_md *ctx, struct nve_frame *f
 
 	if (!(f->vtep->flags & NVE_VTEP_XDP))
 		return NVE_TO_HOST;
-	why = nve_check_vtep(f->vtep, f->len + NVE_OUTER4_IP_LEN);
+	why = nve_check_vtep(f->vtep, f->len);
 	if (why)
 		return why;
-	if (f->data + NVE_OUTER4_LEN > f->end)
-		return NVE_DROP_INTERNAL;
-	nve_outer_write(f->data, f->vtep, f->len, f->vni, f->sport, f->ttl - 1);
-	return nve_xdp_cut(ctx, f) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+	return nve_vtep_is6(f->vtep) ? nve_xdp_rewrap(ctx, f, true) : nve_xdp_rewrap(ctx, f, false);
 }
 
 static __always_inline int nve_xdp_access(struct xdp_md *ctx, struct nve_frame *f)

@@ -117,6 +117,7 @@ static void the_example_is_accepted_and_says_what_it_shows(void **state)
 static void same_defaults(const struct nve_config *a, const struct nve_config *b)
 {
 	assert_int_equal(a->vxlan_port, b->vxlan_port);
+	assert_int_equal(a->geneve_port, b->geneve_port);
 	assert_string_equal(a->pin_dir, b->pin_dir);
 	assert_string_equal(a->datapath, b->datapath);
 	assert_string_equal(a->store, b->store);
@@ -346,15 +347,25 @@ static const struct {
 	  "6: an underlay port takes untagged frames; remove untagged" },
 	/* What is missing. */
 	{ "nve: n1\nports: [{name: p, ifname: e, role: access}]\ndatapath: fake\n",
-	  "1: local_vtep is missing; add this NVE's underlay address" },
+	  "1: local_vtep is missing; add this NVE's underlay address, or local_vtep6" },
 	{ "nve: n1\nlocal_vtep: 192.0.2.1\nports:\n  - {name: p, ifname: e, role: access}\n",
 	  "4: no underlay port; add the one towards the other NVEs, with role: underlay" },
 	{ "nve: n1\nlocal_vtep: 192.0.2.1\nports:\n  - {name: p, ifname: e, role: underlay}\n",
 	  "4: no access port; add the one that hypervisors are behind" },
 	{ "nve: n1\nlocal_vtep: 2001:db8::1\nports: [{name: p, ifname: e, role: access}]\n"
 	  "datapath: fake\n",
-	  "2: local_vtep: '2001:db8::1' is no IPv4 address; the tunnels are VXLAN over IPv4, write "
-	  "the underlay port's address" },
+	  "2: local_vtep: '2001:db8::1' is no IPv4 address; write the underlay port's, an IPv6 "
+	  "address is local_vtep6" },
+	{ "nve: n1\nlocal_vtep6: 192.0.2.1\nports: [{name: p, ifname: e, role: access}]\n"
+	  "datapath: fake\n",
+	  "2: local_vtep6: '192.0.2.1' is no IPv6 address; write the underlay port's, an IPv4 "
+	  "address is local_vtep" },
+	{ "nve: n1\nlocal_vtep6: fe80::1\nports: [{name: p, ifname: e, role: access}]\n"
+	  "datapath: fake\n",
+	  "2: local_vtep6: fe80::1 is no global unicast address; write the underlay port's "
+	  "address" },
+	{ ENOUGH "geneve_port: 4789\n", "6: geneve_port: 4789 is VXLAN's; write another one" },
+	{ ENOUGH "geneve_port: 0\n", "6: geneve_port: 0 is out of range; write 1 to 65535" },
 	{ "nve: n1\nlocal_vtep: 239.0.0.1\nports: [{name: p, ifname: e, role: access}]\n"
 	  "datapath: fake\n",
 	  "2: local_vtep: 239.0.0.1 is no unicast address; write the underlay port's address" },

@@ -58,17 +58,23 @@ struct nve_dp_limits {
 
 struct nve_dp_config {
 	const char *pin_dir; /* below a bpffs, made if missing; NULL: nothing is pinned (tests) */
-	struct nve_ip local_vtep;
-	uint16_t vxlan_port; /* host order; 0 = 4789 */
+	struct nve_ip local_vtep;  /* IPv4; family 0 = none */
+	struct nve_ip local_vtep6; /* IPv6; family 0 = none; one of the two there is */
+	uint16_t vxlan_port;       /* host order; 0 = 4789 */
+	uint16_t geneve_port;      /* 0 = 6081 */
 	struct nve_dp_limits limits;
 };
 
 enum nve_dp_encap { NVE_DP_VXLAN, NVE_DP_GENEVE };
+/* The outer DSCP: 0, and the inner one stays; or that of the frame, out and in (RFC 2983).  ECN
+ * goes out and in with both (RFC 6040). */
+enum nve_dp_tos { NVE_DP_TOS_PIPE, NVE_DP_TOS_UNIFORM };
 
 struct nve_dp_vn {
 	uint32_t vn_id; /* key */
 	uint32_t vni;
 	uint8_t encap; /* enum nve_dp_encap */
+	uint8_t tos;   /* enum nve_dp_tos */
 	uint32_t n_vteps;
 	const uint32_t *vteps; /* slots: those that get BUM copies, and may send to this VN */
 };
@@ -180,6 +186,7 @@ struct nve_dp_ops {
 	 * Objects.  -ENOSPC: that table is full (nothing taken).  -ENOENT: refers to an object that
 	 * was not set.  Deleting what is not there returns 0.  The pointers in 'x' are not kept.
 	 */
+	/* -EAFNOSUPPORT: this NVE has no address of that family. */
 	int (*vtep_set)(struct nve_dp *dp, uint32_t slot, const struct nve_ip *ip);
 	int (*vtep_del)(struct nve_dp *dp, uint32_t slot);
 	int (*vn_set)(struct nve_dp *dp, const struct nve_dp_vn *vn);

@@ -15,7 +15,7 @@
 #include "dp/ebpf_tables.h"
 #include "dp/ebpf_why.h"
 
-enum { VXLAN_PORT = 4789 };
+enum { VXLAN_PORT = 4789, GENEVE_PORT = 6081 };
 
 /* Half of what open() makes may be missing. */
 static void ebpf_close(struct nve_dp *dp)
@@ -41,10 +41,12 @@ static void ebpf_close(struct nve_dp *dp)
 
 static int check_config(const struct nve_dp_config *config, char **err)
 {
-	if (config->local_vtep.family == 6)
+	uint8_t v4 = config->local_vtep.family, v6 = config->local_vtep6.family;
+
+	if ((v4 && v4 != 4) || (v6 && v6 != 6))
 		return nve_ebpf_error(err, -EAFNOSUPPORT,
-				      "the local VTEP must have an IPv4 address");
-	if (config->local_vtep.family != 4)
+				      "the local VTEP's address is one of the other family");
+	if (!v4 && !v6)
 		return nve_ebpf_error(err, -EINVAL, "the local VTEP has no address");
 	if (config->limits.max_flood > NVE_FLOOD_MAX)
 		return nve_ebpf_error(err, -EINVAL,
@@ -60,7 +62,9 @@ static struct nve_dp *dp_new(const struct nve_dp_config *config)
 	if (!dp)
 		return NULL;
 	dp->local_vtep = config->local_vtep;
+	dp->local_vtep6 = config->local_vtep6;
 	dp->vxlan_port = config->vxlan_port ? config->vxlan_port : VXLAN_PORT;
+	dp->geneve_port = config->geneve_port ? config->geneve_port : GENEVE_PORT;
 	dp->pin_fd = dp->events = dp->requests = -1;
 	dp->moving = NVE_SLOT_NONE;
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++)
@@ -119,7 +123,7 @@ static int ebpf_flush(struct nve_dp *dp)
 
 static int ebpf_vtep_set(struct nve_dp *dp, uint32_t slot, const struct nve_ip *ip)
 {
-	if (ip->family == 6)
+	if (!(ip->family == 6 ? dp->local_vtep6 : dp->local_vtep).family)
 		return -EAFNOSUPPORT;
 	return nve_shadow_vtep_set(&dp->shadow, slot, ip);
 }

@@ -63,17 +63,17 @@ struct nve_ebpf_port {
 
 /* How to reach a VTEP. */
 struct nve_ebpf_hop {
-	uint32_t ifindex; /* 0: no route */
-	uint32_t via;     /* __be32: the neighbor to resolve */
-	bool asked;       /* the kernel was told to resolve it */
+	uint32_t ifindex;  /* 0: no route */
+	struct nve_ip via; /* the neighbor to resolve */
+	bool asked;        /* the kernel was told to resolve it */
 	bool resolved;
 	uint8_t mac[NVE_MAC_LEN];
 };
 
 struct nve_dp {
 	struct nve_shadow shadow;
-	struct nve_ip local_vtep;
-	uint16_t vxlan_port;
+	struct nve_ip local_vtep, local_vtep6;
+	uint16_t vxlan_port, geneve_port;
 	void *object;             /* the skeleton */
 	struct nve_ebpf_dry *dry; /* the programs of why(), from its first call on */
 	int prog[NVE_PROGS];

@@ -153,8 +153,9 @@ static void write_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 			nve_ebpf_put(dp, NVE_MAP_PEER, &key, &row);
 	nve_ebpf_flood_row(dp, vn, &flood);
 	nve_ebpf_put(dp, NVE_MAP_FLOOD, &vn->vn_id, &flood);
-	if (vn->now && vn->now->vni != vn->want->vni)
-		nve_ebpf_vni_write(dp, vn);
+	if (vn->now && (vn->now->vni != vn->want->vni || vn->now->encap != vn->want->encap ||
+			vn->now->tos != vn->want->tos))
+		nve_ebpf_tunnel_write(dp, vn);
 }
 
 /* A TSI that is off: its record, and then its rows, may say at once how it shall be. */

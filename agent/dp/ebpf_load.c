@@ -183,11 +183,10 @@ static int pin(const struct nve_dp *dp, enum nve_ebpf_map map, char **err)
 
 static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 {
-	uint32_t local;
-
-	memcpy(&local, dp->local_vtep.bytes, sizeof(local));
-	skel->rodata->nve_local_vtep = local;
+	memcpy((void *)&skel->rodata->nve_local_vtep, dp->local_vtep.bytes, 4);
+	memcpy((void *)skel->rodata->nve_local_vtep6, dp->local_vtep6.bytes, 16);
 	skel->rodata->nve_vxlan_port = __builtin_bswap16(dp->vxlan_port);
+	skel->rodata->nve_geneve_port = __builtin_bswap16(dp->geneve_port);
 	skel->rodata->nve_n_ports = NVE_PORTS_MAX;
 	for (int i = 0; i < NVE_MAPS; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);

@@ -14,6 +14,7 @@
 #include <linux/rtnetlink.h>
 #include <net/ethernet.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@
 
 /* Entries of the operator: they need no resolving, and asking for it would take them from him. */
 enum { FIXED = NUD_PERMANENT | NUD_NOARP };
+enum { HOP_LIMIT = 64 };
 enum { VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP };
 
 struct neigh_request {
@@ -31,7 +33,8 @@ struct neigh_request {
 };
 
 struct neigh {
-	uint32_t ifindex, ip;
+	uint32_t ifindex;
+	struct nve_ip ip;
 	uint16_t state;
 	bool has_mac;
 	uint8_t mac[NVE_MAC_LEN];
@@ -39,10 +42,48 @@ struct neigh {
 
 /* --- asking the kernel ------------------------------------------------------------------------ */
 
+static uint8_t family_of(const struct nve_ip *ip)
+{
+	return ip->family == 6 ? AF_INET6 : AF_INET;
+}
+
+static uint16_t size_of(const struct nve_ip *ip)
+{
+	return ip->family == 6 ? 16 : 4;
+}
+
+/* An address of the kernel's families; others are none. */
+static void take_ip(const struct rtattr *a, uint8_t family, struct nve_ip *ip)
+{
+	struct nve_ip taken = { .family = family == AF_INET6 ? 6 : 4 };
+
+	if ((family != AF_INET && family != AF_INET6) || RTA_PAYLOAD(a) != size_of(&taken))
+		return;
+	memcpy(taken.bytes, RTA_DATA(a), size_of(&taken));
+	*ip = taken;
+}
+
+static bool same_ip(const struct nve_ip *a, const struct nve_ip *b)
+{
+	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
 struct route {
-	uint32_t ifindex, via;
+	uint32_t ifindex;
+	struct nve_ip via;
 	bool unicast;
 };
+
+/* An IPv4 route may lead over a neighbor that is known by its IPv6 address (RFC 5549). */
+static void take_via(const struct rtattr *a, struct nve_ip *ip)
+{
+	const struct rtvia *via = RTA_DATA(a);
+
+	if (RTA_PAYLOAD(a) != sizeof(*via) + 16 || via->rtvia_family != AF_INET6)
+		return;
+	*ip = (struct nve_ip){ .family = 6 };
+	memcpy(ip->bytes, via->rtvia_addr, 16);
+}
 
 static void take_route(void *arg, const struct nlmsghdr *msg)
 {
@@ -55,16 +96,16 @@ static void take_route(void *arg, const struct nlmsghdr *msg)
 		return;
 	route->unicast = rt->rtm_type == RTN_UNICAST;
 	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
-		if (RTA_PAYLOAD(a) != 4)
-			continue;
-		if (a->rta_type == RTA_OIF)
+		if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) == 4)
 			memcpy(&route->ifindex, RTA_DATA(a), 4);
 		else if (a->rta_type == RTA_GATEWAY)
-			memcpy(&route->via, RTA_DATA(a), 4);
+			take_ip(a, rt->rtm_family, &route->via);
+		else if (a->rta_type == RTA_VIA)
+			take_via(a, &route->via);
 	}
 }
 
-static bool find_route(struct nve_dp *dp, uint32_t ip, struct route *ret)
+static bool find_route(struct nve_dp *dp, const struct nve_ip *ip, struct route *ret)
 {
 	struct {
 		struct nlmsghdr h;
@@ -72,11 +113,11 @@ static bool find_route(struct nve_dp *dp, uint32_t ip, struct route *ret)
 		char attrs[64];
 	} req = {
 		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(req.rt)), .nlmsg_type = RTM_GETROUTE },
-		.rt = { .rtm_family = AF_INET, .rtm_dst_len = 32 },
+		.rt = { .rtm_family = family_of(ip), .rtm_dst_len = size_of(ip) * 8 },
 	};
 
-	*ret = (struct route){ .via = ip };
-	nve_ebpf_attr(&req.h, RTA_DST, &ip, sizeof(ip));
+	*ret = (struct route){ .via = *ip };
+	nve_ebpf_attr(&req.h, RTA_DST, ip->bytes, size_of(ip));
 	return nve_ebpf_ask(dp, &req.h, take_route, ret) == 0 && ret->unicast;
 }
 
@@ -91,8 +132,8 @@ static void take_neigh(void *arg, const struct nlmsghdr *msg)
 		return;
 	*n = (struct neigh){ .ifindex = nd->ndm_ifindex, .state = nd->ndm_state };
 	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
-		if (a->rta_type == NDA_DST && RTA_PAYLOAD(a) == 4)
-			memcpy(&n->ip, RTA_DATA(a), 4);
+		if (a->rta_type == NDA_DST)
+			take_ip(a, nd->ndm_family, &n->ip);
 		n->has_mac |= a->rta_type == NDA_LLADDR && RTA_PAYLOAD(a) == NVE_MAC_LEN;
 		if (a->rta_type == NDA_LLADDR && RTA_PAYLOAD(a) == NVE_MAC_LEN)
 			memcpy(n->mac, RTA_DATA(a), NVE_MAC_LEN);
@@ -103,10 +144,10 @@ static struct neigh_request neigh_request(uint16_t type, const struct nve_ebpf_h
 {
 	struct neigh_request req = {
 		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(req.nd)), .nlmsg_type = type },
-		.nd = { .ndm_family = AF_INET, .ndm_ifindex = hop->ifindex },
+		.nd = { .ndm_family = family_of(&hop->via), .ndm_ifindex = hop->ifindex },
 	};
 
-	nve_ebpf_attr(&req.h, NDA_DST, &hop->via, sizeof(hop->via));
+	nve_ebpf_attr(&req.h, NDA_DST, hop->via.bytes, size_of(&hop->via));
 	return req;
 }
 
@@ -163,34 +204,57 @@ static uint16_t checksum(const uint8_t *p, size_t len)
 	return ~sum;
 }
 
-static void outer_header(const struct nve_dp *dp, const struct nve_ip *to, const uint8_t *dmac,
-			 const uint8_t *smac, struct nve_vtep *row)
+static uint8_t *append(uint8_t *to, const void *from, size_t len)
 {
-	struct ether_header eth = { .ether_type = htons(ETHERTYPE_IP) };
+	memcpy(to, from, len);
+	return to + len;
+}
+
+static uint8_t *append_ip4(const struct nve_dp *dp, const struct nve_ip *to, uint8_t *p)
+{
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = 5,
 		.frag_off = htons(IP_DF),
-		.ttl = 64,
+		.ttl = HOP_LIMIT,
 		.protocol = IPPROTO_UDP,
 	};
+
+	memcpy(&ip.saddr, dp->local_vtep.bytes, 4);
+	memcpy(&ip.daddr, to->bytes, 4);
+	ip.check = htons(checksum((uint8_t *)&ip, sizeof(ip)));
+	return append(p, &ip, sizeof(ip));
+}
+
+static uint8_t *append_ip6(const struct nve_dp *dp, const struct nve_ip *to, uint8_t *p)
+{
+	struct ip6_hdr ip = {
+		.ip6_flow = htonl(6u << 28),
+		.ip6_nxt = IPPROTO_UDP,
+		.ip6_hlim = HOP_LIMIT,
+	};
+
+	memcpy(&ip.ip6_src, dp->local_vtep6.bytes, 16);
+	memcpy(&ip.ip6_dst, to->bytes, 16);
+	return append(p, &ip, sizeof(ip));
+}
+
+static void outer_header(const struct nve_dp *dp, const struct nve_ip *to, const uint8_t *dmac,
+			 const uint8_t *smac, struct nve_vtep *row)
+{
+	bool v6 = to->family == 6;
+	struct ether_header eth = { .ether_type = htons(v6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP) };
 	struct udphdr udp = { .dest = htons(dp->vxlan_port) };
 	const uint8_t vxlan[8] = { 0x08 };
 	uint8_t *p = row->outer;
 
 	memcpy(eth.ether_dhost, dmac, NVE_MAC_LEN);
 	memcpy(eth.ether_shost, smac, NVE_MAC_LEN);
-	memcpy(&ip.saddr, dp->local_vtep.bytes, 4);
-	memcpy(&ip.daddr, to->bytes, 4);
-	ip.check = htons(checksum((uint8_t *)&ip, sizeof(ip)));
-	memcpy(p, &eth, sizeof(eth));
-	p += sizeof(eth);
-	memcpy(p, &ip, sizeof(ip));
-	p += sizeof(ip);
-	memcpy(p, &udp, sizeof(udp));
-	p += sizeof(udp);
-	memcpy(p, vxlan, sizeof(vxlan));
-	row->outer_len = p + sizeof(vxlan) - row->outer;
+	p = append(p, &eth, sizeof(eth));
+	p = v6 ? append_ip6(dp, to, p) : append_ip4(dp, to, p);
+	p = append(p, &udp, sizeof(udp));
+	p = append(p, vxlan, sizeof(vxlan));
+	row->outer_len = p - row->outer;
 }
 
 static const struct nve_ebpf_port *underlay(const struct nve_dp *dp, uint32_t ifindex)
@@ -253,10 +317,11 @@ static int vtep_write(struct nve_dp *dp, uint32_t slot)
  */
 static void adopt_neigh(struct nve_dp *dp, uint32_t slot, struct nve_ebpf_hop *hop)
 {
+	const struct nve_ip *want = &dp->shadow.vteps[slot].want;
 	struct nve_vtep there;
 	uint8_t ip[16];
 
-	nve_ebpf_ip16(ip, true, dp->shadow.vteps[slot].want.bytes);
+	nve_ebpf_ip16(ip, want->family == 4, want->bytes);
 	if (bpf_map_lookup_elem(dp->map[NVE_MAP_VTEP], &slot, &there) < 0 ||
 	    !(there.flags & NVE_VTEP_RESOLVED) || there.ifindex != hop->ifindex ||
 	    memcmp(there.ip, ip, sizeof(ip)))
@@ -279,14 +344,12 @@ int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot)
 	struct nve_ebpf_hop *hop = &dp->hops[slot];
 	struct route route;
 	struct neigh n;
-	uint32_t to;
 
-	memcpy(&to, ip->bytes, sizeof(to));
-	if (ip->family != 4 || !find_route(dp, to, &route) || !underlay(dp, route.ifindex)) {
+	if (!ip->family || !find_route(dp, ip, &route) || !underlay(dp, route.ifindex)) {
 		*hop = (struct nve_ebpf_hop){ 0 };
 		return vtep_write(dp, slot);
 	}
-	if (hop->ifindex != route.ifindex || hop->via != route.via) {
+	if (hop->ifindex != route.ifindex || !same_ip(&hop->via, &route.via)) {
 		*hop = (struct nve_ebpf_hop){ .ifindex = route.ifindex, .via = route.via };
 		adopt_neigh(dp, slot, hop);
 	}
@@ -309,12 +372,12 @@ void nve_ebpf_neigh_follow(struct nve_dp *dp, const struct nlmsghdr *msg)
 	struct neigh n = { 0 };
 
 	take_neigh(&n, msg);
-	if (!n.ip)
+	if (!n.ip.family)
 		return;
 	for (uint32_t i = 0; i < dp->shadow.limits.max_vteps; i++) {
 		struct nve_ebpf_hop *hop = &dp->hops[i];
 
-		if (!hop->ifindex || hop->ifindex != n.ifindex || hop->via != n.ip)
+		if (!hop->ifindex || hop->ifindex != n.ifindex || !same_ip(&hop->via, &n.ip))
 			continue;
 		if (msg->nlmsg_type == RTM_DELNEIGH)
 			hop->asked = false;

@@ -41,7 +41,8 @@ int nve_ebpf_netlink_socket(uint32_t groups)
 int nve_ebpf_netlink_open(struct nve_dp *dp)
 {
 	dp->requests = nve_ebpf_netlink_socket(0);
-	dp->events = nve_ebpf_netlink_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE);
+	dp->events = nve_ebpf_netlink_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE |
+					     RTMGRP_IPV6_ROUTE);
 	if (dp->requests < 0)
 		return dp->requests;
 	return dp->events < 0 ? dp->events : 0;

@@ -10,6 +10,8 @@ _Static_assert((int)NVE_DP_DEST_TSI == NVE_DEST_TSI && (int)NVE_DP_DEST_VTEP == 
 		       (int)NVE_DP_DEST_NONE == NVE_DEST_NONE,
 	       "kinds of destinations are copied into the tables");
 
+enum { NO_VTEP = UINT16_MAX };
+
 /* --- fdb -------------------------------------------------------------------------------------- */
 
 static bool takes(const struct nve_shadow_tsi_state *state, const struct nve_shadow_fdb *entry)
@@ -88,19 +90,25 @@ void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 	}
 }
 
+static uint8_t tunnel_flags(const struct nve_shadow_vn_state *vn)
+{
+	return (vn->encap == NVE_DP_GENEVE ? NVE_TUNNEL_GENEVE : 0) |
+	       (vn->tos == NVE_DP_TOS_UNIFORM ? NVE_TUNNEL_UNIFORM : 0);
+}
+
 /* --- flood and peer --------------------------------------------------------------------------- */
 
 void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struct nve_flood *row)
 {
 	const struct nve_shadow_vap *vap;
 
-	(void)dp;
 	memset(row, 0, sizeof(*row));
 	row->vni = vn->want->vni;
 	for (uint32_t i = 0; i < vn->want->n_vteps; i++)
 		row->members[row->n++] = (struct nve_member){
 			.slot = vn->want->vteps[i],
 			.kind = NVE_DEST_VTEP,
+			.ip6 = dp->shadow.vteps[vn->want->vteps[i]].want.family == 6,
 		};
 	for (vap = vn->vaps; vap; vap = vap->vn_next)
 		row->members[row->n++] = (struct nve_member){
@@ -124,11 +132,15 @@ bool nve_ebpf_peer_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, bool n
 	const struct nve_ip *ip;
 
 	*key = (struct nve_peer_key){ .vni = state->vni };
-	*row = (struct nve_peer){ .vn_id = vn->vn_id, .vtep = NVE_SLOT_NONE };
+	*row = (struct nve_peer){
+		.vn_id = vn->vn_id,
+		.vtep = NO_VTEP,
+		.tunnel = tunnel_flags(state),
+	};
 	if (i == state->n_vteps)
 		return true;
 	row->vtep = state->vteps[i];
-	ip = now ? &dp->shadow.vteps[row->vtep].now : &dp->shadow.vteps[row->vtep].want;
+	ip = now ? &dp->shadow.vteps[state->vteps[i]].now : &dp->shadow.vteps[state->vteps[i]].want;
 	nve_ebpf_ip16(key->ip, ip->family == 4, ip->bytes);
 	return ip->family != 0;
 }
@@ -169,6 +181,7 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 
 	row->vn_id = state->key.vn_id;
 	row->vni = vn && vn->want ? vn->want->vni : 0;
+	row->tunnel = vn && vn->want ? tunnel_flags(vn->want) : 0;
 	row->port_flags = port->flags;
 	row->epoch = state->epoch;
 	store_place(row, port->ifindex, state->tag, state->key.port);
@@ -189,13 +202,15 @@ void nve_ebpf_tsi_clear(struct nve_dp *dp, uint32_t slot)
 	free(zero);
 }
 
-void nve_ebpf_vni_write(struct nve_dp *dp, const struct nve_shadow_vn *vn)
+void nve_ebpf_tunnel_write(struct nve_dp *dp, const struct nve_shadow_vn *vn)
 {
 	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
 		const struct nve_shadow_tsi_state *state = dp->shadow.tsis[i].want;
 
-		if (state && state->key.vn_id == vn->vn_id)
-			__atomic_store_n(&dp->tsi[i].vni, vn->want->vni, __ATOMIC_RELEASE);
+		if (!state || state->key.vn_id != vn->vn_id)
+			continue;
+		__atomic_store_n(&dp->tsi[i].vni, vn->want->vni, __ATOMIC_RELEASE);
+		__atomic_store_n(&dp->tsi[i].tunnel, tunnel_flags(vn->want), __ATOMIC_RELEASE);
 	}
 }
 

@@ -60,6 +60,7 @@ struct nve_shadow_vap {
 
 struct nve_shadow_vn_state {
 	uint32_t vni;
+	uint8_t encap, tos;
 	uint32_t n_vteps;
 	uint32_t vteps[];
 };

@@ -32,7 +32,8 @@ static void vn_list(struct nve_shadow *s, struct nve_shadow_vn *vn)
 
 static bool same_vn(const struct nve_shadow_vn_state *a, const struct nve_shadow_vn_state *b)
 {
-	return a && b && a->vni == b->vni && a->n_vteps == b->n_vteps &&
+	return a && b && a->vni == b->vni && a->encap == b->encap && a->tos == b->tos &&
+	       a->n_vteps == b->n_vteps &&
 	       !memcmp(a->vteps, b->vteps, a->n_vteps * sizeof(a->vteps[0]));
 }
 
@@ -65,7 +66,7 @@ static int vn_check(const struct nve_shadow *s, const struct nve_dp_vn *vn,
 
 	if (!vn->vn_id || vn->vn_id > NVE_VN_ID_MAX || vn->vni > NVE_VN_ID_MAX)
 		return -EINVAL;
-	if (vn->encap != NVE_DP_VXLAN)
+	if (vn->encap > NVE_DP_GENEVE || vn->tos > NVE_DP_TOS_UNIFORM)
 		return -EOPNOTSUPP;
 	for (uint32_t i = 0; i < vn->n_vteps; i++) {
 		if (vn->vteps[i] >= s->limits.max_vteps || !s->vteps[vn->vteps[i]].want.family)
@@ -95,6 +96,8 @@ int nve_shadow_vn_set(struct nve_shadow *s, const struct nve_dp_vn *x)
 	if (!state || nve_shadow_list_room(&s->vn_list, 1) < 0)
 		goto no_memory;
 	state->vni = x->vni;
+	state->encap = x->encap;
+	state->tos = x->tos;
 	state->n_vteps = x->n_vteps;
 	for (uint32_t i = 0; i < x->n_vteps; i++)
 		state->vteps[i] = x->vteps[i];

@@ -21,7 +21,7 @@ struct published {
 
 struct nve_nva {
 	char *path;
-	struct nve_ip self;
+	struct nve_ip self[2]; /* IPv4, IPv6 */
 	struct nve_nva_callbacks callbacks;
 	struct nve_local_table table;
 	uint64_t epoch;
@@ -53,9 +53,10 @@ static int local_open(const struct nve_nva_config *config, struct nve_nva **ret,
 	if (nva)
 		nva->path = strdup(config->source ? config->source : "");
 	if (nva && nva->path) {
-		nva->self = config->local_vtep;
+		nva->self[0] = config->local_vtep;
+		nva->self[1] = config->local_vtep6;
 		nva->callbacks = config->callbacks;
-		r = nve_local_read(nva->path, &nva->self, &nva->table, err);
+		r = nve_local_read(nva->path, nva->self, &nva->table, err);
 	}
 	if (r < 0) {
 		local_close(nva);
@@ -163,9 +164,10 @@ static void local_published(struct nve_nva *nva,
 
 static bool same_context(const struct nve_vn_context *a, const struct nve_vn_context *b)
 {
-	return a->vni == b->vni && a->encap == b->encap && a->security == b->security &&
-	       a->fail_closed == b->fail_closed && a->mtu == b->mtu && !strcmp(a->name, b->name) &&
-	       !strcmp(a->profile, b->profile) && a->n_vteps == b->n_vteps &&
+	return a->vni == b->vni && a->encap == b->encap && a->tos == b->tos &&
+	       a->security == b->security && a->fail_closed == b->fail_closed && a->mtu == b->mtu &&
+	       !strcmp(a->name, b->name) && !strcmp(a->profile, b->profile) &&
+	       a->n_vteps == b->n_vteps &&
 	       !memcmp(a->vteps, b->vteps, a->n_vteps * sizeof(*a->vteps));
 }
 
@@ -202,7 +204,7 @@ static void tell_vn(struct nve_nva *nva, uint32_t vn_id, const struct nve_local_
 static int local_reload(struct nve_nva *nva, char **err)
 {
 	struct nve_local_table old = nva->table, new = { 0 };
-	int r = nve_local_read(nva->path, &nva->self, &new, err);
+	int r = nve_local_read(nva->path, nva->self, &new, err);
 	size_t i = 0, k = 0;
 
 	if (r < 0)

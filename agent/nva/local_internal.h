@@ -21,7 +21,7 @@ struct nve_local_table {
  * Reads and checks the whole file.  -EINVAL, or what opening it gave; then '*err' (may be NULL)
  * says line or VN and what to do, and '*ret' is untouched.
  */
-int nve_local_read(const char *path, const struct nve_ip *self, struct nve_local_table *ret,
+int nve_local_read(const char *path, const struct nve_ip self[2], struct nve_local_table *ret,
 		   char **err);
 void nve_local_free(struct nve_local_table *table);
 

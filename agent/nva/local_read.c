@@ -26,6 +26,7 @@ struct yaml_vn {
 	uint32_t id, vni;
 	uint16_t mtu;
 	enum nve_nva_encap encap;
+	enum nve_nva_tos tos;
 	enum nve_nva_security security;
 	bool fail_closed;
 	char **vteps;
@@ -56,6 +57,7 @@ static const cyaml_schema_value_t vtep_schema = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 64),
 };
 static const cyaml_strval_t encaps[] = { { "vxlan", NVE_NVA_VXLAN }, { "geneve", NVE_NVA_GENEVE } };
+static const cyaml_strval_t toses[] = { { "pipe", NVE_NVA_PIPE }, { "uniform", NVE_NVA_UNIFORM } };
 static const cyaml_strval_t securities[] = { { "trusted", NVE_NVA_TRUSTED },
 					     { "verified", NVE_NVA_VERIFIED } };
 static const cyaml_schema_field_t vn_fields[] = {
@@ -66,6 +68,8 @@ static const cyaml_schema_field_t vn_fields[] = {
 	CYAML_FIELD_UINT("mtu", CYAML_FLAG_OPTIONAL, struct yaml_vn, mtu),
 	CYAML_FIELD_ENUM("encap", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn, encap,
 			 encaps, 2),
+	CYAML_FIELD_ENUM("tos", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn, tos, toses,
+			 2),
 	CYAML_FIELD_ENUM("security", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
 			 security, securities, 2),
 	CYAML_FIELD_BOOL("fail_closed", CYAML_FLAG_OPTIONAL, struct yaml_vn, fail_closed),
@@ -125,9 +129,15 @@ static void hear(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 
 struct reading {
 	const char *path;
-	const struct nve_ip *self;
+	const struct nve_ip *self; /* two */
 	char **err;
 };
+
+static bool is_self(const struct reading *rd, const struct nve_ip *vtep)
+{
+	return !memcmp(vtep, &rd->self[0], sizeof(*vtep)) ||
+	       !memcmp(vtep, &rd->self[1], sizeof(*vtep));
+}
 
 /* Always -EINVAL. */
 __attribute__((format(printf, 3, 4))) static int bad(const struct reading *rd,
@@ -224,7 +234,7 @@ static int take_mappings(const struct reading *rd, const struct yaml_vn *y, stru
 	for (unsigned i = 0; i < y->n_mappings && !r; i++) {
 		r = take_mapping(rd, y, &y->mappings[i], &vn->mappings[vn->n_mappings]);
 		/* One file may serve all NVEs: what is here is not said by the file. */
-		if (!r && memcmp(&vn->mappings[vn->n_mappings].vtep, rd->self, sizeof(*rd->self)))
+		if (!r && !is_self(rd, &vn->mappings[vn->n_mappings].vtep))
 			vn->n_mappings++;
 	}
 	if (r)
@@ -259,7 +269,7 @@ static int take_vteps(const struct reading *rd, const struct yaml_vn *y, struct 
 			if (!memcmp(&vteps[k], &vteps[n], sizeof(*vteps)))
 				return bad(rd, y, "vteps: %s is listed twice; remove one",
 					   y->vteps[i]);
-		if (memcmp(&vteps[n], rd->self, sizeof(*rd->self)))
+		if (!is_self(rd, &vteps[n]))
 			n++;
 	}
 	vn->context.n_vteps = n;
@@ -286,6 +296,7 @@ static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve
 	c->vn_id = y->id;
 	c->vni = y->vni ? y->vni : y->id;
 	c->encap = (uint8_t)y->encap;
+	c->tos = (uint8_t)y->tos;
 	c->security = (uint8_t)y->security;
 	c->fail_closed = y->fail_closed;
 	c->mtu = y->mtu;
@@ -413,7 +424,7 @@ static int complain(const struct reading *rd, const struct complaint *c)
 	return -EINVAL;
 }
 
-int nve_local_read(const char *path, const struct nve_ip *self, struct nve_local_table *ret,
+int nve_local_read(const char *path, const struct nve_ip self[2], struct nve_local_table *ret,
 		   char **err)
 {
 	const struct reading rd = { path, self, err };

@@ -13,6 +13,7 @@
 struct nve_nva;
 
 enum nve_nva_encap { NVE_NVA_VXLAN, NVE_NVA_GENEVE };
+enum nve_nva_tos { NVE_NVA_PIPE, NVE_NVA_UNIFORM };          /* of the DSCP, RFC 2983 */
 enum nve_nva_security { NVE_NVA_TRUSTED, NVE_NVA_VERIFIED }; /* D17 */
 
 /* The VN Context of RFC 8394 figure 5 (S39).  Owned by the NVA, valid until its next callback. */
@@ -21,6 +22,7 @@ struct nve_vn_context {
 	char name[NVE_NAME_MAX + 1]; /* "" = it has none */
 	uint32_t vni;
 	uint8_t encap;                  /* enum nve_nva_encap */
+	uint8_t tos;                    /* enum nve_nva_tos */
 	uint8_t security;               /* enum nve_nva_security */
 	bool fail_closed;               /* D18: forwards only while the NVA is there */
 	uint16_t mtu;                   /* tenant MTU; 0 = derived from the underlay's */
@@ -54,8 +56,8 @@ struct nve_nva_callbacks {
 };
 
 struct nve_nva_config {
-	const char *source; /* local: path of the file */
-	struct nve_ip local_vtep;
+	const char *source;                    /* local: path of the file */
+	struct nve_ip local_vtep, local_vtep6; /* as in dp.h */
 	struct nve_nva_callbacks callbacks;
 };
 

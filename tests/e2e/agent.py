@@ -28,7 +28,7 @@ class Agent:
         os.makedirs(self.dir)
         self.socket = f"{self.dir}/nved.sock"
         self.config = {
-            "nve": name, "local_vtep": vtep, "pin_dir": self.pins,
+            "nve": name, "local_vtep6" if ":" in vtep else "local_vtep": vtep, "pin_dir": self.pins,
             "store": {"path": f"{self.dir}/nved.db", "durability": "power"},
             "nva": {"backend": "local", "source": f"{self.dir}/vns.yaml"},
             "listeners": [f"unix:{self.socket}"], "ports": ports, **config}

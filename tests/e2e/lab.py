@@ -45,7 +45,7 @@ class Lab:
         other end is an interface NAME-PORT there.  A pair with a name: in that tag scope."""
         ns = Netns(name)
         self.wire.plug(ns, "eth0")
-        ns.run(f"ip addr add {vtep}/24 dev eth0")
+        netlab.add_address(ns, "eth0", vtep)
         ports = [{"name": "up", "ifname": "eth0", "role": "underlay", "mode": self.mode}]
         for port, other in access.items():
             scope = {}

@@ -297,6 +297,17 @@ class Bridge:
         return mine
 
 
+def add_address(ns, ifname, address):
+    """An underlay address; with one of IPv6 goes a link-local one, from which neighbors are
+    solicited."""
+    if ":" not in address:
+        ns.run(f"ip addr add {address}/24 dev {ifname}")
+        return
+    ns.run(["sysctl", "-qw", f"net.ipv6.conf.{ifname}.disable_ipv6=0"])
+    for each in (address, "fe80::" + address.rsplit(":", 1)[1]):
+        ns.run(f"ip addr add {each}/64 dev {ifname} nodad")
+
+
 class FarEnd:
     """An external NVE that nobody here wrote: the kernel's VXLAN device.  Each VN is a device
     with an address of its own, so it is at once the VTEP and the VM behind it."""
@@ -304,12 +315,13 @@ class FarEnd:
     def __init__(self, name, wire, address, mac=None):
         self.ns, self.address = Netns(name), address
         wire.plug(self.ns, "eth0", mac)
-        self.ns.run(f"ip addr add {address}/24 dev eth0")
+        add_address(self.ns, "eth0", address)
 
     def vn(self, vni, mac, ips=(), flood=(), mtu=1500):
         """Adds a VN; BUM goes to the VTEPs in 'flood'.  Returns a Tap on the inside."""
         dev = f"vx{vni}"
-        self.ns.link(f"link add {dev} type vxlan id {vni} local {self.address} dstport 4789 "
+        zero = "udp6zerocsumtx udp6zerocsumrx " if ":" in self.address else ""
+        self.ns.link(f"link add {dev} type vxlan id {vni} local {self.address} dstport 4789 {zero}"
                      f"nolearning dev eth0\n"
                      f"link set dev {dev} addrgenmode none\n"
                      f"link set dev {dev} address {mac} mtu {mtu} up\n")

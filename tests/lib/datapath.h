@@ -35,6 +35,7 @@ enum { TSI_1 = 1, TSI_2, TSI_3, TSI_4, TSI_IP_ONLY };
 #define MAC_HOP   "02:aa:00:00:00:02" /* the next hop to all VTEPs */
 #define IP_NVE    "192.0.2.1"
 #define IP_VTEP   "192.0.2.2"
+#define IP_NVE6   "2001:db8::1"
 
 enum dp_mode { DP_XDP, DP_TC };
 enum dp_side { DP_ACCESS, DP_UNDERLAY };

@@ -159,9 +159,11 @@ static void add_ipv6(struct frame *f, const struct layer *l)
 {
 	uint8_t *p = push(f, 40);
 
-	p[0] = 0x60;
+	p[0] = 0x60 | l->ip6.tos >> 4;
+	p[1] = l->ip6.tos << 4;
+	put16(p + 2, l->ip6.flow);
 	p[6] = l->ip6.next ?: proto_of(l + 1);
-	p[7] = 255;
+	p[7] = l->ip6.hops ?: 255;
 	put_ip(p + 8, AF_INET6, l->ip6.src);
 	put_ip(p + 24, AF_INET6, l->ip6.dst);
 }
@@ -182,7 +184,13 @@ static void add_tunnel(struct frame *f, const struct layer_vxlan *v)
 {
 	uint8_t *p = push(f, 8);
 
-	p[0] = v->no_flags ? 0 : v->flags ?: 0x08;
+	if (v->geneve) {
+		p[0] = v->version << 6 | v->words;
+		p[1] = v->flags;
+		put16(p + 2, v->proto ?: 0x6558);
+	} else {
+		p[0] = v->no_flags ? 0 : v->flags ?: 0x08;
+	}
 	p[4] = v->vni >> 16;
 	p[5] = v->vni >> 8;
 	p[6] = v->vni;

@@ -49,7 +49,8 @@ struct layer_ipv4 {
 };
 struct layer_ipv6 {
 	const char *src, *dst;
-	uint8_t next;
+	uint8_t next, tos, hops; /* 0: of the next layer, 0, 255 */
+	uint16_t flow;
 };
 struct layer_ext {
 	uint8_t kind, next; /* 0 hop-by-hop, 43, 44, 60 */
@@ -79,8 +80,9 @@ struct layer_tcp {
 struct layer_vxlan {
 	uint32_t vni;
 	uint8_t flags; /* 0: 0x08 */
-	bool no_flags;
-	uint8_t reserved;
+	bool no_flags, geneve;
+	uint8_t reserved, words, version; /* Geneve: 4-byte words of options, which follow */
+	uint16_t proto;                   /* 0: 0x6558 */
 };
 struct layer_raw {
 	const void *bytes; /* NULL: 0, 1, 2 .. */
@@ -104,19 +106,20 @@ struct layer {
 	};
 };
 
-#define eth(...)   ((struct layer){ .kind = LAYER_ETH, .eth = { __VA_ARGS__ } })
-#define vlan(...)  ((struct layer){ .kind = LAYER_VLAN, .vlan = { __VA_ARGS__ } })
-#define ipv4(...)  ((struct layer){ .kind = LAYER_IPV4, .ip4 = { __VA_ARGS__ } })
-#define ipv6(...)  ((struct layer){ .kind = LAYER_IPV6, .ip6 = { __VA_ARGS__ } })
-#define ext(...)   ((struct layer){ .kind = LAYER_EXT, .ext = { __VA_ARGS__ } })
-#define arp(...)   ((struct layer){ .kind = LAYER_ARP, .arp = { __VA_ARGS__ } })
-#define nd(...)    ((struct layer){ .kind = LAYER_ND, .nd = { __VA_ARGS__ } })
-#define udp(...)   ((struct layer){ .kind = LAYER_UDP, .udp = { __VA_ARGS__ } })
-#define tcp(...)   ((struct layer){ .kind = LAYER_TCP, .tcp = { __VA_ARGS__ } })
-#define vxlan(...) ((struct layer){ .kind = LAYER_VXLAN, .vxlan = { __VA_ARGS__ } })
-#define raw(b, n)  ((struct layer){ .kind = LAYER_RAW, .raw = { (b), (n) } })
-#define text(s)    raw((s), sizeof(s) - 1)
-#define bytes(n)   raw(NULL, (n))
+#define eth(...)    ((struct layer){ .kind = LAYER_ETH, .eth = { __VA_ARGS__ } })
+#define vlan(...)   ((struct layer){ .kind = LAYER_VLAN, .vlan = { __VA_ARGS__ } })
+#define ipv4(...)   ((struct layer){ .kind = LAYER_IPV4, .ip4 = { __VA_ARGS__ } })
+#define ipv6(...)   ((struct layer){ .kind = LAYER_IPV6, .ip6 = { __VA_ARGS__ } })
+#define ext(...)    ((struct layer){ .kind = LAYER_EXT, .ext = { __VA_ARGS__ } })
+#define arp(...)    ((struct layer){ .kind = LAYER_ARP, .arp = { __VA_ARGS__ } })
+#define nd(...)     ((struct layer){ .kind = LAYER_ND, .nd = { __VA_ARGS__ } })
+#define udp(...)    ((struct layer){ .kind = LAYER_UDP, .udp = { __VA_ARGS__ } })
+#define tcp(...)    ((struct layer){ .kind = LAYER_TCP, .tcp = { __VA_ARGS__ } })
+#define vxlan(...)  ((struct layer){ .kind = LAYER_VXLAN, .vxlan = { __VA_ARGS__ } })
+#define geneve(...) vxlan(.geneve = true, __VA_ARGS__)
+#define raw(b, n)   ((struct layer){ .kind = LAYER_RAW, .raw = { (b), (n) } })
+#define text(s)     raw((s), sizeof(s) - 1)
+#define bytes(n)    raw(NULL, (n))
 
 struct frame {
 	size_t len;
