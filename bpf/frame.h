@@ -95,6 +95,17 @@ static __noinline int nve_drop(__u32 why, __u32 from, __u32 to)
 	return 0;
 }
 
+static __always_inline void nve_count_answer(__u32 kind)
+{
+	__u64 *n;
+
+	if (nve_dry)
+		return;
+	n = bpf_map_lookup_elem(&nve_answers, &kind);
+	if (n)
+		(*n)++;
+}
+
 static __always_inline void nve_count_in(const struct nve_frame *f)
 {
 	__u32 key = f->who.tsi;

@@ -99,7 +99,15 @@ struct {
 	__type(value, struct nve_flood);
 } nve_flood SEC(".maps");
 
-/* enum nve_drop -> frames.  Written by the programs, as are the next two. */
+/* enum nve_answer -> frames.  Written by the programs, as are the next three. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NVE_ANSWER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} nve_answers SEC(".maps");
+
+/* enum nve_drop -> frames. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, NVE_DROP_COUNT);

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#define NVE_ABI_VERSION 1
+#define NVE_ABI_VERSION 2
 
 enum {
 	NVE_ETH_ALEN = 6,
@@ -50,15 +50,48 @@ enum {
 	X(INTERNAL, 26, "tables contradict each other; report it")                                 \
 	X(GENEVE_OPTION, 27, "a critical Geneve option that this NVE does not know")               \
 	X(GENEVE_CONTROL, 28, "a Geneve control packet, of which this NVE knows none")             \
-	X(ECN, 29, "congestion was marked on a packet that does not know ECN (RFC 6040)")
+	X(ECN, 29, "congestion was marked on a packet that does not know ECN (RFC 6040)")          \
+	X(RATE, 30, "over the rate of its TSI (QoS)")                                              \
+	X(ACL, 31, "a rule of the VN's profile forbids it")                                        \
+	X(BUM_RATE, 32, "over the VN's rate of broadcast, unknown unicast and multicast")
 
 enum nve_drop {
 	NVE_FORWARD = 0,
-	NVE_DROP_COUNT = 32, /* room to append without a new map */
+	NVE_DROP_COUNT = 64, /* room to append without a new map */
 #define NVE_DROP_ENUM(name, number, text) NVE_DROP_##name = number,
 	NVE_DROP_REASONS(NVE_DROP_ENUM)
 #undef NVE_DROP_ENUM
 };
+
+/*
+ * Frames that the programs make of a frame they take, by kind: names, texts, metrics.
+ * X(NAME, number, text)
+ */
+#define NVE_ANSWERS(X)                                                                             \
+	X(ARP, 0, "ARP requests answered from the VN's addresses")                                 \
+	X(ND, 1, "neighbor solicitations answered from the VN's addresses")                        \
+	X(FRAG_NEEDED, 2, "ICMP fragmentation-needed sent to the frame's source")                  \
+	X(PACKET_TOO_BIG, 3, "ICMPv6 packet-too-big sent to the frame's source")                   \
+	X(LIMITED, 4, "ICMP errors not sent: over their rate")
+
+enum nve_answer {
+#define NVE_ANSWER_ENUM(name, number, text) NVE_ANSWER_##name = number,
+	NVE_ANSWERS(NVE_ANSWER_ENUM)
+#undef NVE_ANSWER_ENUM
+		NVE_ANSWER_COUNT = 16, /* room to append without a new map */
+};
+
+/*
+ * A token bucket, as the moment when it will be full again: one word, changed without a lock.
+ * Made by the agent; the programs write 'full'.
+ */
+struct nve_meter {
+	__u64 full;  /* CLOCK_MONOTONIC, ns */
+	__u64 cost;  /* ns * 65536 that a unit (byte or frame) takes; 0: no limit */
+	__u64 burst; /* ns that the bucket holds when it is full */
+	__u64 pad;
+};
+_Static_assert(sizeof(struct nve_meter) == 32, "map ABI");
 
 /* --- port: ifindex -> what is attached there.  Off the fast path. */
 
@@ -100,6 +133,16 @@ enum nve_tunnel_flags {
 
 /* --- tsi: TSI slot -> the record that Activate flips.  An array, mapped by the agent. */
 
+/* What a TSI's frames need beyond the plain way; 0 on the fast path. */
+enum nve_tsi_features {
+	NVE_TSI_METER_IN = 1 << 0, /* a rate for frames from it */
+	NVE_TSI_METER_OUT = 1 << 1,
+	NVE_TSI_MARK = 1 << 2,    /* PCP or DSCP are written */
+	NVE_TSI_ACL_IN = 1 << 3,  /* the VN's rules on frames from TSIs */
+	NVE_TSI_ACL_OUT = 1 << 4, /* ... on frames to TSIs */
+	NVE_TSI_GLEAN = 1 << 5,   /* source addresses are learned */
+};
+
 /*
  * 'live' is stored by the agent in one piece, and all that a frame's fate depends on hangs on it:
  * the high half is nonzero when Activated, the low half is the generation of the TSI's addresses.
@@ -115,7 +158,8 @@ struct nve_tsi_row {
 	__u16 port;      /* slot */
 	__u8 port_flags; /* enum nve_port_flags of that port */
 	__u8 tunnel;     /* enum nve_tunnel_flags of the VN */
-	__u8 pad[2];
+	__u8 features;   /* enum nve_tsi_features */
+	__u8 pad;
 	__u32 meter; /* 0 = none */
 	__u64 epoch;
 	__u8 reserved[16];

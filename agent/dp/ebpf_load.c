@@ -38,6 +38,7 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_VTEP] = "nve_vtep",
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
+	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
 	[NVE_MAP_TSI_STATS] = "nve_tsi_stats",
@@ -82,11 +83,20 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return dp->shadow.max_peers;
 	case NVE_MAP_FLOOD:
 		return l->max_vns;
+	case NVE_MAP_ANSWERS:
+		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:
 		return 4ull * l->max_tsis < TSI_DROPS_MAX ? 4 * l->max_tsis : TSI_DROPS_MAX;
 	default:
 		return NVE_DROP_COUNT;
 	}
+}
+
+static bool per_cpu(const struct bpf_map *map)
+{
+	enum bpf_map_type type = bpf_map__type(map);
+
+	return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH;
 }
 
 /* --- pinned maps ------------------------------------------------------------------------------ */
@@ -229,12 +239,10 @@ static int use(struct nve_dp *dp, struct nve *skel)
 			bpf_program__fd(bpf_object__find_program_by_name(skel->obj, prog_names[i]));
 	for (int i = 0; i < NVE_MAPS; i++) {
 		const struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
-		bool per_cpu =
-			i == NVE_MAP_DROPS || i == NVE_MAP_TSI_DROPS || i == NVE_MAP_TSI_STATS;
 
 		dp->map[i] = bpf_map__fd(map);
 		dp->buffer[i].key_size = bpf_map__key_size(map);
-		dp->buffer[i].value_size = bpf_map__value_size(map) * (per_cpu ? cpus : 1);
+		dp->buffer[i].value_size = bpf_map__value_size(map) * (per_cpu(map) ? cpus : 1);
 		dp->buffer[i].max_entries = bpf_map__max_entries(map);
 		if (nve_ebpf_rows_open(&dp->buffer[i]) < 0)
 			return -ENOMEM;

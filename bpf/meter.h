@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A token bucket without a lock (the generic cell rate algorithm): 'full' is the moment when the
+ * bucket will be full again.  What passes moves it on by its cost; what would move it further than
+ * a burst ahead of now does not pass.  CPUs that race let at most one frame each too many pass, and
+ * each is paid for afterwards.
+ */
+#pragma once
+
+#include "trace.h"
+
+/* Whether 'units' (bytes or frames) pass now.  A dry run is told, and takes nothing. */
+static __always_inline bool nve_meter_pass(struct nve_meter *m, __u32 units)
+{
+	__u64 cost = m->cost * units >> 16;
+	__u64 now, full, from;
+
+	if (!m->cost)
+		return true;
+	now = bpf_ktime_get_ns();
+	full = *(volatile __u64 *)&m->full;
+	from = full > now ? full : now;
+	if (from - now + cost > m->burst)
+		return false;
+	if (nve_dry)
+		return true;
+	if (__sync_val_compare_and_swap(&m->full, full, from + cost) != full)
+		__sync_fetch_and_add(&m->full, cost);
+	return true;
+}
