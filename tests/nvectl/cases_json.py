@@ -15,7 +15,7 @@ def status_in_json_has_the_protos_names_and_text_for_bytes(far):
 @test
 def every_list_in_json_is_one_array_of_the_protos_entries(far):
     entries = {("port",): ("Port", 2), ("vn",): ("Vap", 1), ("tsi",): ("Tsi", 2),
-               ("drops",): ("Drop", 2), ("table",): ("Pool", 2), ("table", "fdb"): ("Row", 2)}
+               ("drops",): ("Drop", 2), ("answers",): ("Answered", 2), ("table",): ("Pool", 2), ("table", "fdb"): ("Row", 2)}
     for args, (kind, n) in entries.items():
         got = ok(*args, "--output=json").json
         fields = {f.name for f in NVE.DESCRIPTOR.message_types_by_name[kind].fields}
