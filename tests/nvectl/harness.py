@@ -91,7 +91,7 @@ def addr(mac="", ip=""):
 
 
 def tsi_reply(state="ACTIVATED", **more):
-    return NVE.TsiReply(state=NVE.TsiState.Value("TSI_STATE_" + state), vn_id=100, tag=10,
+    return NVE.TsiReply(state=NVE.TsiState.Value("TSI_STATE_" + state), vn_id=100, tag=10, mtu=1450,
                         keepalive_ms=300000, keepactive_ms=30000, **more)
 
 
