@@ -12,9 +12,10 @@
  *   VN, and this is one that the sender has a way to, that its filters know, and that comes from
  *   the MAC address where it lives.
  * - None for ICMP errors, broadcast and multicast, packets of which this cannot be told (fragments
- *   but the first, too long chains of headers), and sources that are no one host's (RFC 1122
- * section 3.2.2, RFC 4443 section 2.4 (e)).  Packet-too-big may answer multicast, but not without
- * an address of its own.
+ *   but the first, too long chains of headers), and sources that are no host's (RFC 1122 section
+ *   3.2.2, RFC 4443 section 2.4 (e)).  Packet-too-big may answer multicast, but not without an
+ *   address of its own.
+ * - None for frames that are flooded: each copy may meet another MTU.
  * - At a rate of each TSI's own (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f)), so that none
  *   takes from the others what path MTU discovery needs.
  *
@@ -27,8 +28,8 @@
 #include "meter.h"
 
 enum {
-	NVE_TOO_BIG_HEAD = 96, /* bytes of the packet that are looked at, then at once */
-	NVE_TOO_BIG_PIECES = 14,
+	NVE_TOO_BIG_HEAD = 96,   /* bytes of the packet that are looked at; then, of each piece */
+	NVE_TOO_BIG_PIECES = 14, /* of what is quoted, at most */
 	NVE_TOO_BIG_AT = sizeof(struct nve_eth) + NVE_VLAN_HLEN, /* the packet, behind the tag */
 	NVE_TOO_BIG_MAX4 = 576,  /* of the answer (RFC 1812 section 4.3.2.3) */
 	NVE_TOO_BIG_MAX6 = 1280, /* (RFC 4443 section 2.4 (c)) */

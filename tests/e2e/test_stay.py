@@ -22,7 +22,7 @@ FAR_MAC, FAR_IP, FAR_IP6 = "02:00:00:00:09:09", "10.0.0.9", "fd00::9"
 M1, M2, M3, M4 = (f"02:00:00:00:01:0{i}" for i in range(1, 5))
 STAYS = [f"{M1}/10.0.0.1", f"{M1}/fd00::1", f"{M2}/10.0.0.2", M4]
 GUESTS = [f"{M1}/10.0.0.11", f"{M1}/fd00::11", f"{M2}/10.0.0.12", f"{M3}/10.0.0.13", M3]
-FRAMES, ROUNDS, MOVES, TSI = 100000, 60, 500, 1
+FRAMES, ROUNDS, MOVES, TSI = 100000, 60, 1200, 1
 
 
 class World:
