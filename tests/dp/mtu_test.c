@@ -87,8 +87,10 @@ static void the_mtu_follows_the_underlay_port(void **state)
 	struct pollfd p = { .fd = dpc.ops->fd(dpc.dp), .events = POLLIN };
 
 	(void)state;
-	if (dpc.ops != &nve_dp_ebpf)
-		skip();
+	if (dpc.ops == &nve_dp_fake) { /* whose ports are all alike */
+		assert_int_equal(mtu(VN_7), NVE_FAKE_MTU - 50);
+		return;
+	}
 	dpw_ip("link set u0 mtu 1400");
 	while (mtu(VN_7) != 1350) {
 		assert_int_equal(poll(&p, 1, 1000), 1);
