@@ -290,7 +290,7 @@ static bool taken(const struct nve_core *core, uint32_t slot, uint16_t port, uin
 	uint32_t i = NVE_SLOT_NONE;
 
 	while ((i = nve_bind_next(core, vn_id, &binding, i)) != NVE_SLOT_NONE)
-		if (core->addrs[i].tsi != slot && !core->addrs[i].gleaned &&
+		if (core->addrs[i].tsi != slot && !nve_glean_only(core, i) &&
 		    core->tsis[core->addrs[i].tsi].pub.key.port == port)
 			return true;
 	return false;

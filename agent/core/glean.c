@@ -19,6 +19,13 @@ bool nve_glean_is_gleaner(const struct nve_tsi_rec *tsi)
 	return tsi->pub.glean_max && !tsi->n_sig_mac && !tsi->n_sig_ip;
 }
 
+/* Of a TSI that signaled a MAC, each MAC is signaled. */
+bool nve_glean_only(const struct nve_core *core, uint32_t i)
+{
+	return (core->addrs[i].addr.flags & NVE_ADDR_MAC) &&
+	       !core->tsis[core->addrs[i].tsi].n_sig_mac;
+}
+
 static bool gleans(const struct nve_tsi_rec *tsi)
 {
 	return tsi->pub.state == NVE_TSI_ACTIVATED && tsi->pub.glean_max && !tsi->n_sig_ip;
@@ -221,7 +228,7 @@ enum nve_reason nve_glean_step(struct nve_core *core, const struct nve_event *ev
 	if (lesson.why == NVE_REASON_OK && (addr->flags & IPS) && at == NVE_SLOT_NONE)
 		plan_ip(core, slot, addr, answer, &lesson);
 	if (!lesson.mac && !lesson.ip && lesson.why != NVE_REASON_OK &&
-	    (at_mac == NVE_SLOT_NONE || !core->addrs[at_mac].gleaned))
+	    (at_mac == NVE_SLOT_NONE || !nve_glean_only(core, at_mac)))
 		return lesson.why;
 	touch(core, find(core, slot, &mac), ev->now_ns);
 	touch(core, at, ev->now_ns);
@@ -317,7 +324,7 @@ static uint32_t holder_of_mac(const struct nve_core *core, uint32_t vn_id, uint1
 	if (!(addr->flags & NVE_ADDR_MAC))
 		return NVE_SLOT_NONE;
 	while ((i = nve_bind_next(core, vn_id, &mac, i)) != NVE_SLOT_NONE)
-		if (core->addrs[i].gleaned && core->addrs[i].tsi != slot &&
+		if (nve_glean_only(core, i) && core->addrs[i].tsi != slot &&
 		    core->tsis[core->addrs[i].tsi].pub.key.port == port)
 			return core->addrs[i].tsi;
 	return NVE_SLOT_NONE;

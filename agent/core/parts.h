@@ -135,6 +135,8 @@ void nve_set_apply(struct nve_core *core, uint32_t slot, const struct nve_event 
 void nve_glean_link(struct nve_core *core, uint32_t i); /* an address, by its IP */
 void nve_glean_unlink(struct nve_core *core, uint32_t i);
 bool nve_glean_is_gleaner(const struct nve_tsi_rec *tsi);
+/* Whether the MAC of address 'i' was gleaned by its TSI, and not signaled. */
+bool nve_glean_only(const struct nve_core *core, uint32_t i);
 enum nve_reason nve_glean_step(struct nve_core *core, const struct nve_event *ev,
 			       struct nve_answer *answer);
 enum nve_reason nve_glean_expire(struct nve_core *core, const struct nve_event *ev,
