@@ -390,3 +390,12 @@ void nve_glean_settled(struct nve_core *core, uint32_t slot)
 	if (first != tsi->pub.glean_ns)
 		nve_glean_timer_set(core, slot, first);
 }
+
+enum nve_gleans nve_core_glean(const struct nve_core *core, uint32_t slot)
+{
+	const struct nve_tsi_rec *tsi = &core->tsis[slot];
+
+	if (!nve_core_tsi(core, slot) || !tsi->pub.glean_max || tsi->n_sig_ip)
+		return NVE_GLEANS_NOTHING;
+	return tsi->n_sig_mac ? NVE_GLEANS_IPS : NVE_GLEANS_MACS;
+}

@@ -26,7 +26,7 @@ static bool ip_passes(const struct nve_shadow_tsi_state *tsi, const uint8_t mac[
 	for (uint16_t i = 0; i < tsi->n_addrs; i++) {
 		const struct nve_addr *addr = &tsi->addrs[i].addr;
 
-		if (!(addr->flags & (NVE_ADDR_IPV4 | NVE_ADDR_IPV6)) ||
+		if (tsi->addrs[i].gleaned || !(addr->flags & (NVE_ADDR_IPV4 | NVE_ADDR_IPV6)) ||
 		    ((addr->flags & NVE_ADDR_MAC) && !has_mac(addr, mac)))
 			continue;
 		filtered = true;
@@ -115,22 +115,58 @@ static void to_group(struct nve_fake_verdict *v, uint32_t copies)
 	v->pass = copies > 0;
 }
 
-struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
-					   const struct nve_fake_frame *frame)
+static void tell(struct nve_dp *dp, uint32_t slot, const struct nve_fake_frame *frame)
+{
+	struct nve_dp_gleaned *told;
+
+	if (dp->n_told == NVE_FAKE_TOLD_MAX || (frame->src[0] & 1))
+		return;
+	told = &dp->told[dp->n_told++];
+	*told = (struct nve_dp_gleaned){ .slot = slot, .port = frame->port, .tag = frame->tag };
+	told->addr.flags = NVE_ADDR_MAC;
+	memcpy(told->addr.mac, frame->src, NVE_MAC_LEN);
+	if (!frame->ip.family)
+		return;
+	told->addr.flags |= frame->ip.family == 4 ? NVE_ADDR_IPV4 : NVE_ADDR_IPV6;
+	memcpy(told->addr.ip, frame->ip.bytes, sizeof(told->addr.ip));
+}
+
+/* A frame that nobody is known to send: lost, but it may be told. */
+static uint32_t find_gleaner(struct nve_dp *dp, const struct nve_fake_frame *frame)
+{
+	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
+		const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[i].now;
+
+		if (tsi && tsi->glean == NVE_DP_GLEAN_MACS && tsi->activated &&
+		    tsi->key.port == frame->port && tsi->tag == frame->tag)
+			return i;
+	}
+	return NVE_SLOT_NONE;
+}
+
+struct nve_fake_verdict nve_fake_from_port(struct nve_dp *dp, const struct nve_fake_frame *frame)
 {
 	const struct nve_shadow_vap *vap = nve_shadow_vap(&dp->shadow, frame->port, frame->tag);
 	struct nve_fake_verdict v = { .tsi = find_source(dp, frame) };
 	const struct nve_shadow_tsi_state *from, *to;
 	const struct nve_shadow_vn *vn;
 
-	if (v.tsi == NVE_SLOT_NONE || !vap || !vap->now.set || vap->now.quarantined)
+	if (!vap || !vap->now.set || vap->now.quarantined)
 		return v;
+	if (v.tsi == NVE_SLOT_NONE) {
+		v.tsi = find_gleaner(dp, frame);
+		if (v.tsi != NVE_SLOT_NONE)
+			tell(dp, v.tsi, frame);
+		return v;
+	}
 	from = dp->shadow.tsis[v.tsi].now;
 	vn = nve_shadow_vn(&dp->shadow, from->key.vn_id);
 	if (!vn || !vn->now || !from->activated ||
 	    (from->has_mac && !nve_shadow_mac_active(from, frame->src)) ||
 	    !ip_passes(from, frame->src, &frame->ip))
 		return v;
+	if (from->glean)
+		tell(dp, v.tsi, frame);
 	if (!(frame->dst[0] & 1))
 		v.pass = find_dest(dp, vn->vn_id, frame->dst, &v.dest);
 	if ((frame->dst[0] & 1) || (v.pass && v.dest.kind == NVE_DP_DEST_NONE))

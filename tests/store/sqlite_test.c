@@ -127,14 +127,14 @@ static void a_newer_schema_is_refused_and_left_untouched(void **state)
 	size_t n;
 
 	store_put_first(f);
-	assert_int_equal(spoiled(f, "PRAGMA user_version = 2", &err), -EPROTO);
+	assert_int_equal(spoiled(f, "PRAGMA user_version = 3", &err), -EPROTO);
 	assert_non_null(strstr(err, "newer"));
 	free(err);
 	n = slurp(f->path, before, sizeof(before));
 	assert_int_equal(f->ops->open(&f->config, &f->store, NULL), -EPROTO);
 	assert_int_equal(slurp(f->path, after, sizeof(after)), n);
 	assert_memory_equal(before, after, n);
-	sql(f->path, "PRAGMA user_version = 1");
+	sql(f->path, "PRAGMA user_version = 2");
 	store_open(f);
 	store_has_first(f);
 }
