@@ -43,10 +43,11 @@ struct nve_fake_verdict {
 	uint32_t copies;         /* of another frame: VTEPs and VAPs that get one */
 };
 
-/*
- * What would happen to a frame from an access port; the same from a VTEP, with a VNI.  What is
- * gleaned from the one is told in dispatch().
- */
-struct nve_fake_verdict nve_fake_from_port(struct nve_dp *dp, const struct nve_fake_frame *frame);
+/* What would happen to a frame from an access port; the same from a VTEP, with a VNI. */
+struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
+					   const struct nve_fake_frame *frame);
 struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct nve_ip *vtep,
 					   uint32_t vni, const uint8_t dst[NVE_MAC_LEN]);
+
+/* The frame is there: what is gleaned from it is told in dispatch(). */
+struct nve_fake_verdict nve_fake_take(struct nve_dp *dp, const struct nve_fake_frame *frame);

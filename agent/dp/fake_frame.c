@@ -132,7 +132,7 @@ static void tell(struct nve_dp *dp, uint32_t slot, const struct nve_fake_frame *
 }
 
 /* A frame that nobody is known to send: lost, but it may be told. */
-static uint32_t find_gleaner(struct nve_dp *dp, const struct nve_fake_frame *frame)
+static uint32_t find_gleaner(const struct nve_dp *dp, const struct nve_fake_frame *frame)
 {
 	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
 		const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[i].now;
@@ -144,7 +144,8 @@ static uint32_t find_gleaner(struct nve_dp *dp, const struct nve_fake_frame *fra
 	return NVE_SLOT_NONE;
 }
 
-struct nve_fake_verdict nve_fake_from_port(struct nve_dp *dp, const struct nve_fake_frame *frame)
+struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
+					   const struct nve_fake_frame *frame)
 {
 	const struct nve_shadow_vap *vap = nve_shadow_vap(&dp->shadow, frame->port, frame->tag);
 	struct nve_fake_verdict v = { .tsi = find_source(dp, frame) };
@@ -155,8 +156,6 @@ struct nve_fake_verdict nve_fake_from_port(struct nve_dp *dp, const struct nve_f
 		return v;
 	if (v.tsi == NVE_SLOT_NONE) {
 		v.tsi = find_gleaner(dp, frame);
-		if (v.tsi != NVE_SLOT_NONE)
-			tell(dp, v.tsi, frame);
 		return v;
 	}
 	from = dp->shadow.tsis[v.tsi].now;
@@ -165,8 +164,6 @@ struct nve_fake_verdict nve_fake_from_port(struct nve_dp *dp, const struct nve_f
 	    (from->has_mac && !nve_shadow_mac_active(from, frame->src)) ||
 	    !ip_passes(from, frame->src, &frame->ip))
 		return v;
-	if (from->glean)
-		tell(dp, v.tsi, frame);
 	if (!(frame->dst[0] & 1))
 		v.pass = find_dest(dp, vn->vn_id, frame->dst, &v.dest);
 	if ((frame->dst[0] & 1) || (v.pass && v.dest.kind == NVE_DP_DEST_NONE))
@@ -175,6 +172,16 @@ struct nve_fake_verdict nve_fake_from_port(struct nve_dp *dp, const struct nve_f
 		return v;
 	to = dp->shadow.tsis[v.dest.slot].now;
 	v.pass = to->key.port != from->key.port || to->tag != from->tag;
+	return v;
+}
+
+struct nve_fake_verdict nve_fake_take(struct nve_dp *dp, const struct nve_fake_frame *frame)
+{
+	struct nve_fake_verdict v = nve_fake_from_port(dp, frame);
+	bool known = v.pass || v.tsi == find_gleaner(dp, frame);
+
+	if (v.tsi != NVE_SLOT_NONE && known && dp->shadow.tsis[v.tsi].now->glean)
+		tell(dp, v.tsi, frame);
 	return v;
 }
 
