@@ -51,8 +51,7 @@ def counter(w, name):
 
 
 def ip_frame(src, dst, payload, sender):
-    return f.eth(dst, src, f.IPV4, f.ip4(sender, "10.0.0.99", f.UDP, f.udp(1, 2, payload, sender,
-                                                                             "10.0.0.99")))
+    return f.udp4(src, dst, sender, "10.0.0.99", payload)
 
 
 def learn(w, tap, tag, mac, sender, tsi, port):
