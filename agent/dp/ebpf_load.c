@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programs and maps: sized, loaded, pinned, and mapped.  The only file
- * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps.
+ * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps, and
+ * ebpf_glean.c, which reads its ring buffer.
  * Maps that an earlier agent pinned are taken over if layout and sizes are ours; programs are
  * always loaded anew.
  */

@@ -13,8 +13,7 @@
 
 struct nve_shadow_addr {
 	struct nve_addr addr;
-	uint16_t active : 1;
-	uint16_t gleaned : 1;
+	uint16_t active : 1, gleaned : 1;
 	uint16_t mac : 14; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 =
 			      none */
 };
@@ -57,8 +56,7 @@ struct nve_shadow_vap {
 	uint16_t port, tag;
 	bool listed;
 	struct nve_shadow_vap_state now, want;
-	uint32_t n_ip_only;             /* TSIs of 'want' here that have no MAC */
-	uint32_t n_glean;               /* ... and that unknown MACs are learned for */
+	uint32_t n_ip_only, n_glean;    /* TSIs of 'want' here: without MAC; with GLEAN_MACS */
 	struct nve_shadow_vap *vn_next; /* of the same VN, as of 'want' */
 };
 

@@ -5,9 +5,9 @@
     hv1 --tagged==[p1        eth0]--- wire --- far  (kernel VXLAN, VNI 5100)
     hv2 --tagged==[p2  nve1      ]
 
-Passes when frames both ways pass soon after the first one of an unknown TSI, a flood of 10000 source
-MACs learns no more than the bound and takes nothing from the signaled TSI beside it, and what is not
-seen for its age is forgotten; all of that over a restart of the agent.
+Passes when frames both ways pass soon after the first one of an unknown TSI, a flood of 10000
+source MACs learns no more than the bound and takes nothing from the signaled TSI beside it, and
+what is not seen for its age is forgotten; all of that over a restart of the agent.
 """
 import json
 
