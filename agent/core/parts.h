@@ -118,10 +118,7 @@ struct nve_addr_set {
 	uint8_t old[NVE_TSI_ADDRS_MAX];      /* in the TSI's order */
 	uint8_t add[NVE_TSI_ADDRS_MAX];      /* in the event's; without NEW: it is an old one */
 };
-/*
- * 'slot' may be NVE_SLOT_NONE: a TSI to be.  'to' is the state it will be in, 'glean_max' how many
- * addresses it may glean then.
- */
+/* 'slot' may be NVE_SLOT_NONE: a TSI to be.  'to' and 'glean_max' are as they will be. */
 enum nve_reason nve_set_plan(const struct nve_core *core, uint32_t slot, const struct nve_event *ev,
 			     enum nve_tsi_state to, uint16_t glean_max, struct nve_addr_set *set);
 /* ADDRESS_IN_USE if another TSI on (port, VN) has one of those that come to that port. */

@@ -23,7 +23,6 @@
 
 #include "core/reasons.h"
 #include "core/types.h"
-#include "dp/dp_glean.h"
 
 struct nve_dp;
 
@@ -57,6 +56,14 @@ struct nve_dp_limits {
 	uint32_t max_flood; /* VTEPs and access ports of one VN */
 };
 
+/* A source address that a TSI sends from, seen at a port and tag: a MAC, or a MAC and an IP. */
+struct nve_dp_gleaned {
+	uint32_t slot;
+	uint16_t port, tag;
+	struct nve_addr addr;
+};
+typedef void nve_dp_gleaned_fn(void *arg, const struct nve_dp_gleaned *gleaned);
+
 struct nve_dp_config {
 	const char *pin_dir; /* below a bpffs, made if missing; NULL: nothing is pinned (tests) */
 	struct nve_ip local_vtep;  /* IPv4; family 0 = none */
@@ -88,6 +95,16 @@ struct nve_dp_vap {
 	bool quarantined; /* D6: frames dropped under a counter of their own, vn_id unused */
 	uint32_t vn_id;
 	uint32_t n_activated; /* BUM is delivered while this is above 0 */
+};
+
+/*
+ * Which source addresses are told, when unknown and, known ones, every so often (S46, D8).  Frames
+ * from an unknown MAC are lost.  The IPs of gleaned addresses are no filter.
+ */
+enum nve_dp_glean {
+	NVE_DP_GLEAN_NONE,
+	NVE_DP_GLEAN_IPS,  /* of its MACs */
+	NVE_DP_GLEAN_MACS, /* and MACs that no TSI has on its port and tag; one there at most */
 };
 
 struct nve_dp_tsi {
