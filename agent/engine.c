@@ -131,6 +131,7 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 static int open_backends(struct nve_engine *e, const struct nve_engine_config *config, char **err)
 {
 	struct nve_nva_config nva = config->nva;
+	struct nve_dp_config dp = config->dp;
 	int r;
 
 	nva.callbacks =
@@ -141,7 +142,9 @@ static int open_backends(struct nve_engine *e, const struct nve_engine_config *c
 	r = e->store_ops->open(&config->store, &e->store, err);
 	if (r < 0)
 		return explain(err, "store", r);
-	r = e->dp_ops->open(&config->dp, &e->dp, err);
+	dp.gleaned = nve_engine_gleaned;
+	dp.gleaned_arg = e;
+	r = e->dp_ops->open(&dp, &e->dp, err);
 	return explain(err, "datapath", r);
 }
 
@@ -289,6 +292,7 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns)
 	e->unpark = false;
 	for (int i = 0; i < TURNS_A_RUN && nve_turn_requests(e); i++)
 		;
+	nve_run_gleaned(e);
 	nve_run_timers(e);
 	nve_run_resync(e);
 	nve_run_arrivals(e);
@@ -298,7 +302,7 @@ uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
 {
 	uint64_t timers = nve_core_next_deadline(engine->core), next;
 
-	if (engine->queue || engine->unpark)
+	if (engine->queue || engine->unpark || engine->n_gleaned)
 		return engine->now_ns;
 	next = timers > engine->timers_after_ns ? timers : engine->timers_after_ns;
 	if (timers == NVE_NEVER_NS)

@@ -123,6 +123,7 @@ struct nve_engine_counters {
 	uint64_t turns, requests, commits, undone_turns;
 	uint64_t events, duplicates;
 	uint64_t announced, not_announced; /* frames of arrivals (D16) */
+	uint64_t gleaned, not_gleaned;     /* addresses learned; told and not learned */
 	uint64_t refused[64];              /* by enum nve_reason */
 };
 const struct nve_engine_counters *nve_engine_counters(const struct nve_engine *engine);

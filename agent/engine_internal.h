@@ -64,6 +64,11 @@ void nve_arrival_keep_noted(struct nve_engine *e);
 void nve_run_arrivals(struct nve_engine *e);
 void nve_arrival_free_all(struct nve_engine *e);
 
+/* engine_glean.c: what the datapath tells of source addresses. */
+void nve_engine_gleaned(void *arg, const struct nve_dp_gleaned *gleaned);
+void nve_run_gleaned(struct nve_engine *e);
+void nve_glean_default(const struct nve_vn_context *context, struct nve_event *ev);
+
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);
 int nve_resync_dp(struct nve_engine *e);

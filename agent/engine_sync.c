@@ -91,6 +91,19 @@ static int sync_tag(struct nve_engine *e, uint16_t scope, uint16_t tag, bool set
 	return first;
 }
 
+/* Which addresses the datapath is to tell of, S46. */
+static uint8_t glean_of(const struct nve_core *core, uint32_t slot)
+{
+	switch (nve_core_glean(core, slot)) {
+	case NVE_GLEANS_MACS:
+		return NVE_DP_GLEAN_MACS;
+	case NVE_GLEANS_IPS:
+		return NVE_DP_GLEAN_IPS;
+	default:
+		return NVE_DP_GLEAN_NONE;
+	}
+}
+
 int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set)
 {
 	const struct nve_tsi *tsi = nve_core_tsi(e->core, slot);
@@ -108,7 +121,9 @@ int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set)
 				   .key = tsi->key,
 				   .tag = vap->tag,
 				   .activated = tsi->state == NVE_TSI_ACTIVATED,
+				   .glean = glean_of(e->core, slot),
 				   .epoch = tsi->epoch,
+				   .glean_every_ns = tsi->glean_age_ms * 1000000ull / 4,
 				   .n_addrs = tsi->n_addrs,
 				   .addrs = e->addrs };
 	return noting(e, e->dp_ops->tsi_set(e->dp, &row), NVE_RES_ADDRS);

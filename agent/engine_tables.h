@@ -9,6 +9,7 @@ enum {
 	NVE_VN_BUCKETS = 1024,
 	NVE_VTEP_BUCKETS = 1024,
 	NVE_HASH_BUCKETS = 65536,
+	NVE_GLEANED_QUEUE = 1024, /* one turn's */
 };
 #define NVE_SEC_NS        1000000000ull
 #define NVE_PARK_NS       (5 * NVE_SEC_NS) /* how long a request waits for the NVA */
@@ -119,6 +120,8 @@ struct nve_engine {
 	bool was_activated; /* these two: of the TSI before its request's step */
 	struct nve_tsi_addr before[NVE_TSI_ADDRS_MAX];
 	uint64_t arrivals_after_ns;
+	struct nve_dp_gleaned gleaned[NVE_GLEANED_QUEUE]; /* told, and not looked at yet */
+	size_t n_gleaned;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
 	struct nve_engine_counters counters;

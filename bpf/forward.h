@@ -82,6 +82,8 @@ static __always_inline int nve_access(struct nve_frame *f)
 	if (why)
 		return why;
 	nve_touch(f->from);
+	if (f->from->features & NVE_TSI_GLEAN)
+		nve_glean_known(f);
 	why = nve_find(f, eth->dst);
 	if (why)
 		return why;

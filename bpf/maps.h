@@ -67,6 +67,32 @@ struct {
 	__type(value, struct nve_src_ip);
 } nve_src_ip SEC(".maps");
 
+/* Whose source addresses are learned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_gleaner_key);
+	__type(value, struct nve_gleaner);
+} nve_gleaner SEC(".maps");
+
+/* Those learned; the programs write when they were last told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_gleaned_key);
+	__type(value, struct nve_gleaned);
+} nve_gleaned SEC(".maps");
+
+#if !NVE_DRY
+/* To the agent.  Not pinned: what nobody has read when the agent ends comes again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} nve_events SEC(".maps");
+#endif
+
 /* VN, destination MAC -> TSI or VTEP. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

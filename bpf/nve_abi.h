@@ -54,7 +54,8 @@ enum {
 	X(ECN, 29, "congestion was marked on a packet that does not know ECN (RFC 6040)")          \
 	X(RATE, 30, "over the rate of its TSI (QoS)")                                              \
 	X(ACL, 31, "a rule of the VN's profile forbids it")                                        \
-	X(BUM_RATE, 32, "over the VN's rate of broadcast, unknown unicast and multicast")
+	X(BUM_RATE, 32, "over the VN's rate of broadcast, unknown unicast and multicast")          \
+	X(GLEANING, 33, "source MAC not known yet, and told to the agent to be learned")
 
 enum nve_drop {
 	NVE_FORWARD = 0,
@@ -73,7 +74,10 @@ enum nve_drop {
 	X(ND, 1, "neighbor solicitations answered from the VN's addresses")                        \
 	X(FRAG_NEEDED, 2, "ICMP fragmentation-needed sent to the frame's source")                  \
 	X(PACKET_TOO_BIG, 3, "ICMPv6 packet-too-big sent to the frame's source")                   \
-	X(LIMITED, 4, "ICMP errors not sent: over their rate")
+	X(LIMITED, 4, "ICMP errors not sent: over their rate")                                     \
+	X(GLEAN_TOLD, 5, "source addresses told to the agent, to be learned or kept")              \
+	X(GLEAN_LIMITED, 6, "source addresses not told: over their TSI's rate")                    \
+	X(GLEAN_LOST, 7, "source addresses not told: the agent's queue was full")
 
 enum nve_answer {
 #define NVE_ANSWER_ENUM(name, number, text) NVE_ANSWER_##name = number,
@@ -120,7 +124,7 @@ struct nve_vap_row {
 	__u8 state;      /* enum nve_vap_state */
 	__u8 ip_only;    /* some TSI here has IPs alone: try src_ip when src has no row */
 	__u8 port_flags; /* enum nve_port_flags */
-	__u8 pad;
+	__u8 glean;      /* some TSI here has no address: try gleaner when src has no row */
 };
 _Static_assert(sizeof(struct nve_vap_row) == 16, "map ABI");
 
@@ -227,6 +231,56 @@ struct nve_src_ip {
 	__u8 pad;
 };
 _Static_assert(sizeof(struct nve_src_ip) == 8, "map ABI");
+
+/*
+ * --- gleaner: for which TSI source addresses are learned (S46, D8). ------------------------------
+ * owner = ifindex, vid != 0: unknown source MACs of that VAP, with their IPs
+ * owner = TSI slot, vid = 0: further IPs of that TSI's MACs
+ */
+struct nve_gleaner_key {
+	__u32 owner;
+	__u16 vid;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct nve_gleaner_key) == 8, "map ABI");
+
+struct nve_gleaner {
+	__u32 tsi;
+	__u32 pad;
+	__u64 every;            /* ns: a known address that is in use is told again so often */
+	struct nve_meter meter; /* of unknown ones */
+};
+_Static_assert(sizeof(struct nve_gleaner) == 48, "map ABI");
+
+/* --- gleaned: TSI, source MAC, source IP (or zero) -> a known one. */
+
+struct nve_gleaned_key {
+	__u32 tsi;
+	__u8 mac[NVE_ETH_ALEN];
+	__u16 pad;
+	__u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+_Static_assert(sizeof(struct nve_gleaned_key) == 28, "map ABI");
+
+struct nve_gleaned {
+	__u64 told; /* written by the programs too: coarse CLOCK_MONOTONIC */
+};
+_Static_assert(sizeof(struct nve_gleaned) == 8, "map ABI");
+
+/* --- events: a ring buffer to the agent.  A source address that a TSI sends from. */
+struct nve_glean_event {
+	__u32 tsi;
+	__u32 ifindex;
+	__u16 vid;
+	__u8 mac[NVE_ETH_ALEN];
+	__u8 ip[16]; /* as above; zero: none */
+};
+_Static_assert(sizeof(struct nve_glean_event) == 32, "map ABI");
+
+enum {
+	NVE_GLEAN_RATE = 16,  /* unknown addresses told of one gleaner in a second, */
+	NVE_GLEAN_BURST = 64, /* and at once */
+};
 
 /* --- fdb: VN, destination MAC -> TSI or VTEP. */
 
@@ -342,7 +396,8 @@ enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
 
 /* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ---------------- */
 
-#define NVE_TRACED(X) X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood)
+#define NVE_TRACED(X)                                                                              \
+	X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(gleaner)
 enum nve_traced {
 #define NVE_TRACED_ENUM(name) NVE_TRACED_##name,
 	NVE_TRACED(NVE_TRACED_ENUM)

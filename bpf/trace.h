@@ -11,11 +11,12 @@
  */
 #pragma once
 
-#include "maps.h"
-
 #ifndef NVE_DRY
 #define NVE_DRY 0
 #endif
+
+#include "maps.h"
+
 static const bool nve_dry = NVE_DRY;
 
 #if NVE_DRY

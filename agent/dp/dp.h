@@ -56,6 +56,14 @@ struct nve_dp_limits {
 	uint32_t max_flood; /* VTEPs and access ports of one VN */
 };
 
+/* A source address that a TSI sends from, seen at a port and tag: a MAC, or a MAC and an IP. */
+struct nve_dp_gleaned {
+	uint32_t slot;
+	uint16_t port, tag;
+	struct nve_addr addr;
+};
+typedef void nve_dp_gleaned_fn(void *arg, const struct nve_dp_gleaned *gleaned);
+
 struct nve_dp_config {
 	const char *pin_dir; /* below a bpffs, made if missing; NULL: nothing is pinned (tests) */
 	struct nve_ip local_vtep;  /* IPv4; family 0 = none */
@@ -63,6 +71,8 @@ struct nve_dp_config {
 	uint16_t vxlan_port;       /* host order; 0 = 4789 */
 	uint16_t geneve_port;      /* 0 = 6081 */
 	struct nve_dp_limits limits;
+	nve_dp_gleaned_fn *gleaned; /* from within dispatch(); NULL: nobody wants to know */
+	void *gleaned_arg;
 };
 
 enum nve_dp_encap { NVE_DP_VXLAN, NVE_DP_GENEVE };
@@ -87,12 +97,24 @@ struct nve_dp_vap {
 	uint32_t n_activated; /* BUM is delivered while this is above 0 */
 };
 
+/*
+ * Which source addresses are told, when unknown and, known ones, every so often (S46, D8).  Frames
+ * from an unknown MAC are lost.  The IPs of gleaned addresses are no filter.
+ */
+enum nve_dp_glean {
+	NVE_DP_GLEAN_NONE,
+	NVE_DP_GLEAN_IPS,  /* of its MACs */
+	NVE_DP_GLEAN_MACS, /* and MACs that no TSI has on its port and tag; one there at most */
+};
+
 struct nve_dp_tsi {
 	uint32_t slot; /* key */
 	struct nve_tsi_key key;
 	uint16_t tag;
 	bool activated;
+	uint8_t glean; /* enum nve_dp_glean */
 	uint64_t epoch;
+	uint64_t glean_every_ns;
 	uint16_t n_addrs;
 	const struct nve_tsi_addr *addrs; /* the caller's; copied */
 };

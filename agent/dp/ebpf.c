@@ -29,6 +29,7 @@ static void ebpf_close(struct nve_dp *dp)
 		if (dp->ports[i].xdp_link >= 0)
 			close(dp->ports[i].xdp_link);
 	}
+	nve_ebpf_glean_close(dp);
 	nve_ebpf_netlink_close(dp);
 	nve_ebpf_why_close(dp);
 	nve_ebpf_unload(dp);
@@ -66,7 +67,9 @@ static struct nve_dp *dp_new(const struct nve_dp_config *config)
 	dp->local_vtep6 = config->local_vtep6;
 	dp->vxlan_port = config->vxlan_port ? config->vxlan_port : VXLAN_PORT;
 	dp->geneve_port = config->geneve_port ? config->geneve_port : GENEVE_PORT;
-	dp->pin_fd = dp->events = dp->requests = -1;
+	dp->pin_fd = dp->events = dp->requests = dp->poll = -1;
+	dp->gleaned = config->gleaned;
+	dp->gleaned_arg = config->gleaned_arg;
 	dp->moving = NVE_SLOT_NONE;
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].tc_link = dp->ports[i].xdp_link = -1;
@@ -89,7 +92,11 @@ static int set_up(struct nve_dp *dp, const struct nve_dp_config *config, char **
 	r = nve_ebpf_netlink_open(dp);
 	if (r < 0)
 		return nve_ebpf_error(err, r, "rtnetlink: %s", strerror(-r));
-	return nve_ebpf_load(dp, err);
+	r = nve_ebpf_load(dp, err);
+	if (r < 0)
+		return r;
+	r = nve_ebpf_glean_open(dp);
+	return r < 0 ? nve_ebpf_error(err, r, "the ring buffer of events: %s", strerror(-r)) : 0;
 }
 
 static int ebpf_open(const struct nve_dp_config *config, struct nve_dp **ret, char **err)
@@ -202,7 +209,13 @@ static int ebpf_resync_end(struct nve_dp *dp)
 
 static int ebpf_fd(struct nve_dp *dp)
 {
-	return dp->events;
+	return dp->poll;
+}
+
+static void ebpf_dispatch(struct nve_dp *dp)
+{
+	nve_ebpf_netlink_dispatch(dp);
+	nve_ebpf_glean_dispatch(dp);
 }
 
 const struct nve_dp_ops nve_dp_ebpf = {
@@ -237,5 +250,5 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.why = nve_ebpf_why,
 	.table = nve_ebpf_table,
 	.fd = ebpf_fd,
-	.dispatch = nve_ebpf_netlink_dispatch,
+	.dispatch = ebpf_dispatch,
 };

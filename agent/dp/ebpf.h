@@ -2,7 +2,7 @@
 /*
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
- * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats,
+ * TSI in use), fdb, vn, glean, apply, resync, attach, probe, netlink, neigh, dump, stats,
  * send, why.
  */
 #pragma once
@@ -25,6 +25,8 @@ enum nve_ebpf_map {
 	NVE_MAP_PEER,
 	NVE_MAP_FLOOD,
 	NVE_MAP_ICMP_METER,
+	NVE_MAP_GLEANER,
+	NVE_MAP_GLEANED,
 	NVE_MAP_ANSWERS,
 	NVE_MAP_DROPS,
 	NVE_MAP_TSI_DROPS,
@@ -92,6 +94,10 @@ struct nve_dp {
 	struct nve_ebpf_port ports[NVE_PORTS_MAX];
 	struct nve_ebpf_hop *hops; /* by VTEP slot */
 	int events, requests;      /* netlink sockets */
+	int poll;                  /* of events and of what is gleaned */
+	void *ring;                /* libbpf's, of the programs' events */
+	nve_dp_gleaned_fn *gleaned;
+	void *gleaned_arg;
 	uint32_t seq;
 	uint32_t moving; /* the TSI whose set changes under its frames, or NVE_SLOT_NONE */
 	bool in_resync;

@@ -284,6 +284,7 @@ int nve_ebpf_apply(struct nve_dp *dp)
 		each_tsi(dp, switch_on);
 		each_vap(dp, true);
 		remove_fdb(dp, true);
+		nve_ebpf_glean_apply(dp);
 	}
 	return finish(dp);
 }

@@ -365,6 +365,8 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
+	case NVE_MAP_GLEANER:
+	case NVE_MAP_GLEANED:
 	case NVE_MAP_TSI_DROPS:
 		nve_ebpf_each(dp, map, count_row, &n);
 		return n;

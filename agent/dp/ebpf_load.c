@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programs and maps: sized, loaded, pinned, and mapped.  The only file
- * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps.
+ * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps, and
+ * ebpf_glean.c, which reads its ring buffer.
  * Maps that an earlier agent pinned are taken over if layout and sizes are ours; programs are
  * always loaded anew.
  */
@@ -40,6 +41,8 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
 	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
+	[NVE_MAP_GLEANER] = "nve_gleaner",
+	[NVE_MAP_GLEANED] = "nve_gleaned",
 	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
@@ -87,6 +90,10 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return l->max_vns;
 	case NVE_MAP_ICMP_METER:
 		return NVE_ICMP_METERS;
+	case NVE_MAP_GLEANER:
+		return 2 * l->max_tsis;
+	case NVE_MAP_GLEANED:
+		return l->max_addrs;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:

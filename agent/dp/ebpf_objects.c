@@ -183,6 +183,7 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 	row->vni = vn && vn->want ? vn->want->vni : 0;
 	row->tunnel = vn && vn->want ? tunnel_flags(vn->want) : 0;
 	row->port_flags = port->flags;
+	row->features = state->glean ? NVE_TSI_GLEAN : 0;
 	row->epoch = state->epoch;
 	store_place(row, port->ifindex, state->tag, state->key.port);
 }
@@ -237,5 +238,6 @@ void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final)
 		__atomic_store_n(&row->n_activated, want->n_activated, __ATOMIC_RELEASE);
 	if (final || ip_only)
 		__atomic_store_n(&row->ip_only, ip_only, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->glean, vap->n_glean > 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->state, state, __ATOMIC_RELEASE);
 }

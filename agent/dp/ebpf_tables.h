@@ -76,6 +76,17 @@ void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final)
 uint32_t nve_ebpf_row_ifindex(const struct nve_dp *dp, const struct nve_shadow_tsi_state *state,
 			      bool now);
 
+/* --- glean ------------------------------------------------------------------------------------ */
+int nve_ebpf_glean_open(struct nve_dp *dp);
+void nve_ebpf_glean_close(struct nve_dp *dp);
+void nve_ebpf_glean_dispatch(struct nve_dp *dp);
+/* At the end of apply(): the rows of what is gleaned. */
+void nve_ebpf_glean_apply(struct nve_dp *dp);
+struct nve_rowset;
+void nve_ebpf_glean_want(struct nve_dp *dp, struct nve_rowset *gleaner, struct nve_rowset *gleaned);
+/* Rows that are not judged by: a gleaned IP is in no row of src or src_ip. */
+bool nve_ebpf_glean_only(const struct nve_shadow_addr *a);
+
 /* --- apply, move, resync ---------------------------------------------------------------------- */
 /* In use before and after, as the same TSI: frames go on passing while it changes. */
 bool nve_ebpf_stays(const struct nve_shadow_tsi *tsi);

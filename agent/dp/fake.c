@@ -63,6 +63,8 @@ static int fake_open(const struct nve_dp_config *config, struct nve_dp **ret, ch
 		fake_close(dp);
 		return -ENOMEM;
 	}
+	dp->gleaned = config->gleaned;
+	dp->gleaned_arg = config->gleaned_arg;
 	*ret = dp;
 	return 0;
 }
@@ -362,7 +364,9 @@ static int fake_fd(struct nve_dp *dp)
 
 static void fake_dispatch(struct nve_dp *dp)
 {
-	(void)dp;
+	for (size_t i = 0; i < dp->n_told && dp->gleaned; i++)
+		dp->gleaned(dp->gleaned_arg, &dp->told[i]);
+	dp->n_told = 0;
 }
 
 /* The model has no frames of bytes. */

@@ -51,3 +51,6 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 					   const struct nve_fake_frame *frame);
 struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct nve_ip *vtep,
 					   uint32_t vni, const uint8_t dst[NVE_MAC_LEN]);
+
+/* The frame is there: what is gleaned from it is told in dispatch(). */
+struct nve_fake_verdict nve_fake_take(struct nve_dp *dp, const struct nve_fake_frame *frame);

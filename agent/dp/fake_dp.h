@@ -10,6 +10,8 @@ struct nve_fake_dests {
 	uint8_t kind[2];
 };
 
+enum { NVE_FAKE_TOLD_MAX = 64 };
+
 struct nve_dp {
 	struct nve_shadow shadow;
 	struct nve_fake_dests *dests; /* by place in shadow.fdb */
@@ -23,6 +25,10 @@ struct nve_dp {
 	size_t n_sent;
 	bool unresolved;
 	int fail_send_error;
+	nve_dp_gleaned_fn *gleaned;
+	void *gleaned_arg;
+	struct nve_dp_gleaned told[NVE_FAKE_TOLD_MAX]; /* until dispatch() */
+	size_t n_told;
 };
 
 /* As in nve_dp_ops. */

@@ -26,7 +26,7 @@ static bool ip_passes(const struct nve_shadow_tsi_state *tsi, const uint8_t mac[
 	for (uint16_t i = 0; i < tsi->n_addrs; i++) {
 		const struct nve_addr *addr = &tsi->addrs[i].addr;
 
-		if (!(addr->flags & (NVE_ADDR_IPV4 | NVE_ADDR_IPV6)) ||
+		if (tsi->addrs[i].gleaned || !(addr->flags & (NVE_ADDR_IPV4 | NVE_ADDR_IPV6)) ||
 		    ((addr->flags & NVE_ADDR_MAC) && !has_mac(addr, mac)))
 			continue;
 		filtered = true;
@@ -115,6 +115,35 @@ static void to_group(struct nve_fake_verdict *v, uint32_t copies)
 	v->pass = copies > 0;
 }
 
+static void tell(struct nve_dp *dp, uint32_t slot, const struct nve_fake_frame *frame)
+{
+	struct nve_dp_gleaned *told;
+
+	if (dp->n_told == NVE_FAKE_TOLD_MAX || (frame->src[0] & 1))
+		return;
+	told = &dp->told[dp->n_told++];
+	*told = (struct nve_dp_gleaned){ .slot = slot, .port = frame->port, .tag = frame->tag };
+	told->addr.flags = NVE_ADDR_MAC;
+	memcpy(told->addr.mac, frame->src, NVE_MAC_LEN);
+	if (!frame->ip.family)
+		return;
+	told->addr.flags |= frame->ip.family == 4 ? NVE_ADDR_IPV4 : NVE_ADDR_IPV6;
+	memcpy(told->addr.ip, frame->ip.bytes, sizeof(told->addr.ip));
+}
+
+/* A frame that nobody is known to send: lost, but it may be told. */
+static uint32_t find_gleaner(const struct nve_dp *dp, const struct nve_fake_frame *frame)
+{
+	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
+		const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[i].now;
+
+		if (tsi && tsi->glean == NVE_DP_GLEAN_MACS && tsi->activated &&
+		    tsi->key.port == frame->port && tsi->tag == frame->tag)
+			return i;
+	}
+	return NVE_SLOT_NONE;
+}
+
 struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 					   const struct nve_fake_frame *frame)
 {
@@ -123,8 +152,12 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 	const struct nve_shadow_tsi_state *from, *to;
 	const struct nve_shadow_vn *vn;
 
-	if (v.tsi == NVE_SLOT_NONE || !vap || !vap->now.set || vap->now.quarantined)
+	if (!vap || !vap->now.set || vap->now.quarantined)
 		return v;
+	if (v.tsi == NVE_SLOT_NONE) {
+		v.tsi = find_gleaner(dp, frame);
+		return v;
+	}
 	from = dp->shadow.tsis[v.tsi].now;
 	vn = nve_shadow_vn(&dp->shadow, from->key.vn_id);
 	if (!vn || !vn->now || !from->activated ||
@@ -139,6 +172,16 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 		return v;
 	to = dp->shadow.tsis[v.dest.slot].now;
 	v.pass = to->key.port != from->key.port || to->tag != from->tag;
+	return v;
+}
+
+struct nve_fake_verdict nve_fake_take(struct nve_dp *dp, const struct nve_fake_frame *frame)
+{
+	struct nve_fake_verdict v = nve_fake_from_port(dp, frame);
+	bool known = v.pass || v.tsi == find_gleaner(dp, frame);
+
+	if (v.tsi != NVE_SLOT_NONE && known && dp->shadow.tsis[v.tsi].now->glean)
+		tell(dp, v.tsi, frame);
 	return v;
 }
 

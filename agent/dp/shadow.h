@@ -13,8 +13,8 @@
 
 struct nve_shadow_addr {
 	struct nve_addr addr;
-	uint16_t active : 1;
-	uint16_t mac : 15; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 =
+	uint16_t active : 1, gleaned : 1;
+	uint16_t mac : 14; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 =
 			      none */
 };
 _Static_assert(sizeof(struct nve_shadow_addr) == 26, "there may be a million of them");
@@ -22,8 +22,10 @@ _Static_assert(sizeof(struct nve_shadow_addr) == 26, "there may be a million of 
 struct nve_shadow_tsi_state {
 	struct nve_tsi_key key;
 	uint64_t epoch;
+	uint64_t glean_every_ns;
 	uint16_t tag;
 	uint16_t n_addrs;
+	uint8_t glean; /* enum nve_dp_glean */
 	bool activated;
 	bool has_mac; /* some address has one; else the TSI is known by IP alone */
 	struct nve_shadow_addr addrs[];
@@ -54,7 +56,7 @@ struct nve_shadow_vap {
 	uint16_t port, tag;
 	bool listed;
 	struct nve_shadow_vap_state now, want;
-	uint32_t n_ip_only;             /* TSIs of 'want' here that have no MAC */
+	uint32_t n_ip_only, n_glean;    /* TSIs of 'want' here: without MAC; with GLEAN_MACS */
 	struct nve_shadow_vap *vn_next; /* of the same VN, as of 'want' */
 };
 

@@ -224,7 +224,7 @@ struct nve_shadow_vap *nve_shadow_vap_get(struct nve_shadow *s, uint16_t port, u
 
 void nve_shadow_vap_put(struct nve_shadow *s, struct nve_shadow_vap *vap)
 {
-	if (vap->listed || vap->now.set || vap->want.set || vap->n_ip_only)
+	if (vap->listed || vap->now.set || vap->want.set || vap->n_ip_only || vap->n_glean)
 		return;
 	nve_hash_del(&s->vaps, &vap->node);
 	free(vap);

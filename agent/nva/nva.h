@@ -27,6 +27,8 @@ struct nve_vn_context {
 	bool fail_closed;               /* D18: forwards only while the NVA is there */
 	uint16_t mtu;                   /* tenant MTU; 0 = derived from the underlay's */
 	char profile[NVE_NAME_MAX + 1]; /* VN Profile (S3) */
+	uint16_t glean_max;             /* addresses that a TSI may glean (D8); 0 = none */
+	uint32_t glean_age_ms;
 	uint32_t n_vteps;
 	/* The other NVEs of the VN: BUM goes to and may come from them. */
 	const struct nve_ip *vteps;

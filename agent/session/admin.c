@@ -214,6 +214,8 @@ static void add_counters(const struct nve_admin_env *env, struct numbers *l)
 	add_count(l, "undone_turns", c->undone_turns);
 	add_count(l, "events", c->events);
 	add_count(l, "duplicates", c->duplicates);
+	add_count(l, "gleaned", c->gleaned);
+	add_count(l, "not_gleaned", c->not_gleaned);
 	add_count(l, "announced", c->announced);
 	add_count(l, "not_announced", c->not_announced);
 }

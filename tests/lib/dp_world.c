@@ -126,6 +126,9 @@ struct nve_tsi_addr dpw_tsi_addr(const char *text)
 	return a;
 }
 
+nve_dp_gleaned_fn *dpw_gleaned;
+void *dpw_gleaned_arg;
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static void set_port(struct dpw *w, uint16_t slot, const char *ifname, uint8_t role)
@@ -146,6 +149,8 @@ void dpw_open_pinned(struct dpw *w, const struct dpw *backend, const char *pin_d
 		.pin_dir = pin_dir,
 		.local_vtep = dpw_addr("192.0.2.1"),
 		.limits = *limits,
+		.gleaned = dpw_gleaned,
+		.gleaned_arg = dpw_gleaned_arg,
 	};
 	char *err = NULL;
 
@@ -248,7 +253,7 @@ uint64_t dpw_used(struct dpw *w)
 
 struct nve_fake_verdict dpw_from_port(struct dpw *w, const struct nve_fake_frame *frame)
 {
-	return w->ops == &nve_dp_fake ? nve_fake_from_port(w->dp, frame) : dp_probe_port(w, frame);
+	return w->ops == &nve_dp_fake ? nve_fake_take(w->dp, frame) : dp_probe_port(w, frame);
 }
 
 struct nve_fake_verdict dpw_from_vtep(struct dpw *w, const char *vtep, uint32_t vni,

@@ -26,6 +26,10 @@ struct dpw {
 	struct nve_dp *dp;
 };
 
+/* Who is told of source addresses (dp.h); set before a world is opened. */
+extern nve_dp_gleaned_fn *dpw_gleaned;
+extern void *dpw_gleaned_arg;
+
 extern const struct dpw dpw_backends[];
 extern const size_t dpw_n_backends;
 

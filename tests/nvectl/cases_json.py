@@ -28,8 +28,10 @@ def a_tsi_in_json_is_read_without_knowing_bytes(far):
     got = ok("tsi", "show", TSI, "-o", "json").json[0]
     same(got["key"], {"tsi_id": TSI, "port": "p1", "vn": {"id": 100}})
     same(got["addresses"],
-         [{"address": {"mac": "02:00:00:00:00:01", "ip": "10.0.0.1"}, "active": True},
-          {"address": {"mac": "", "ip": "2001:db8::1"}, "active": False}])
+         [{"address": {"mac": "02:00:00:00:00:01", "ip": "10.0.0.1"}, "active": True,
+           "gleaned": False},
+          {"address": {"mac": "", "ip": "2001:db8::1"}, "active": False,
+           "gleaned": True}])
     same((got["state"], got["cause"]), ("TSI_STATE_ACTIVATED", "CAUSE_CREATE"))
     same(got["statistics"]["drops"][0], {"reason": "SRC_MAC", "text": "spoofed", "frames": 2})
 

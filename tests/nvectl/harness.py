@@ -99,7 +99,9 @@ def tsi_entry(**more):
     fields = dict(
         key=key(), state=NVE.TSI_STATE_ACTIVATED, cause=NVE.CAUSE_CREATE, vn_name="blue", tag=10,
         addresses=[NVE.TsiAddress(address=addr("02:00:00:00:00:01", "10.0.0.1"), active=True),
-                   NVE.TsiAddress(address=addr(ip="2001:db8::1"), active=False)],
+                   NVE.TsiAddress(address=addr(ip="2001:db8::1"), active=False,
+                                  gleaned=True)],
+        glean_max=8, glean_age_ms=300000,
         epoch=7, state_age_ms=12345, timer_left_ms=29900, keepalive_ms=300000,
         keepactive_ms=30000, slot=3,
         statistics=NVE.TsiStatistics(in_frames=5, in_bytes=500, out_frames=6, out_bytes=600,
