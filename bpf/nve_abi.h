@@ -273,7 +273,8 @@ struct nve_vtep {
 	__u8 pad;
 	__u32 ifindex; /* egress */
 	__u16 mtu;     /* of the egress port: outer IP packets beyond it are not sent */
-	__u8 pad2[6];
+	__u16 port;    /* slot of the egress port */
+	__u8 pad2[4];
 	__u8 ip[16]; /* as in peer; split horizon compares it */
 };
 _Static_assert(sizeof(struct nve_vtep) == 104, "map ABI");

@@ -28,6 +28,7 @@ static void ebpf_close(struct nve_dp *dp)
 		if (dp->ports[i].xdp_link >= 0)
 			close(dp->ports[i].xdp_link);
 	}
+	nve_ebpf_copier_close(dp);
 	nve_ebpf_netlink_close(dp);
 	nve_ebpf_why_close(dp);
 	nve_ebpf_unload(dp);
@@ -65,7 +66,7 @@ static struct nve_dp *dp_new(const struct nve_dp_config *config)
 	dp->local_vtep6 = config->local_vtep6;
 	dp->vxlan_port = config->vxlan_port ? config->vxlan_port : VXLAN_PORT;
 	dp->geneve_port = config->geneve_port ? config->geneve_port : GENEVE_PORT;
-	dp->pin_fd = dp->events = dp->requests = -1;
+	dp->pin_fd = dp->events = dp->requests = dp->copier.link = -1;
 	dp->moving = NVE_SLOT_NONE;
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].tc_link = dp->ports[i].xdp_link = -1;
