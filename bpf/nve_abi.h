@@ -296,7 +296,7 @@ struct nve_peer {
 };
 _Static_assert(sizeof(struct nve_peer) == 8, "map ABI");
 
-/* --- flood: VN -> members for BUM. */
+/* --- flood: VN -> members for BUM, in order of kind and slot (see replicate.h). */
 
 struct nve_member {
 	__u32 slot; /* VTEP slot, or index into vap */

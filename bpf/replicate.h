@@ -26,22 +26,26 @@ struct nve_copy {
 	__u32 tsi;     /* it came from, or NVE_NO_TSI */
 	__u32 ifindex; /* and vid: where it came from, no copy goes back there */
 	__u16 vid;
-	__u16 next; /* member */
+	__u16 next; /* member: what follows the one that had a copy last, */
+	__u32 last; /* which had this slot */
 	__u16 head; /* bytes before the tenant's frame; NVE_VLAN_HLEN: it has a tag */
 	__u16 sport;
 	__u16 priority; /* and DEI, as in the TCI */
 	__u8 cpu;       /* whose part of the loop it is in */
 	__u8 tos;
 	__u8 tunnel;
-	__u8 to_vteps; /* else it came from one */
-	__u8 pad[2];
+	__u8 to_vteps;  /* else it came from one */
+	__u8 last_kind; /* and kind */
+	__u8 pad;
 };
-_Static_assert(sizeof(struct nve_copy) == 28, "fits the metadata");
+_Static_assert(sizeof(struct nve_copy) == 32, "fits the metadata");
 
 enum {
 	NVE_COPY_LEN_MAX = 3072, /* a clone is one page, with headroom */
 	NVE_COPY_ROOM = 128,     /* frames on the loop at once, of each CPU; a veth holds 256 */
 	NVE_COPY_CPUS = 256,
+	NVE_COPY_PORT = 0, /* in a devmap */
+	NVE_COPY_LOOP = 1,
 	NVE_COPY_NONE = -1,          /* no copy for that member */
 	NVE_COPY_STUCK = 1000000000, /* ns: frames that took so long are lost */
 };
@@ -101,8 +105,9 @@ static __always_inline void nve_macs_put(void *at, struct nve_macs macs)
 struct nve_copy_run {
 	const struct nve_flood *flood;
 	struct nve_copy c;
-	__u32 len; /* of the tenant's frame */
-	__u32 at;  /* member that gets the next copy, if 'found' */
+	__u64 after; /* members up to this one had theirs; 0: they are all before c.next */
+	__u32 len;   /* of the tenant's frame */
+	__u32 at;    /* member that gets the next copy, if 'found' */
 	__u32 found;
 	__u32 has_member; /* some copy is due */
 	__u32 is_tcs;     /* some copy cannot leave by XDP */
@@ -169,14 +174,37 @@ static long nve_copy_look(__u32 i, struct nve_copy_run *run)
 	return 1;
 }
 
+static __always_inline __u64 nve_copy_order(__u32 kind, __u32 slot)
+{
+	return (__u64)kind << 32 | slot;
+}
+
+/*
+ * The list may have changed since the last turn.  It is in order of kinds and slots, so who was in
+ * it before and is in it now gets one copy, not two or none.
+ */
+static __always_inline void nve_copy_resume(struct nve_copy_run *run)
+{
+	const struct nve_member *m = &run->flood->members[(run->c.next - 1) & (NVE_FLOOD_MAX - 1)];
+
+	if (!run->c.next || (m->slot == run->c.last && m->kind == run->c.last_kind))
+		return;
+	run->c.next = 0;
+	run->after = nve_copy_order(run->c.last_kind, run->c.last);
+}
+
 static long nve_copy_find(__u32 i, struct nve_copy_run *run)
 {
+	const struct nve_member *m;
 	__u32 at = run->c.next + i;
 	int why;
 
 	if (at >= run->flood->n)
 		return 1;
-	why = nve_copy_to(run, &run->flood->members[at & (NVE_FLOOD_MAX - 1)]);
+	m = &run->flood->members[at & (NVE_FLOOD_MAX - 1)];
+	if (run->after && nve_copy_order(m->kind, m->slot) <= run->after)
+		return 0;
+	why = nve_copy_to(run, m);
 	if (why == NVE_FORWARD) {
 		run->at = at;
 		run->found = 1;
@@ -332,11 +360,9 @@ static __always_inline int nve_copy_wrap(struct xdp_md *ctx, const struct nve_co
 	return NVE_FORWARD;
 }
 
-/* Where a copy goes: */
 struct nve_copy_out {
-	__u32 port;
-	__u32 ifindex;
-	__u16 head;
+	__u32 port; /* slot */
+	__u16 head; /* that the copy has */
 };
 
 /* Makes the frame the copy for the member at run->at. */
@@ -346,20 +372,15 @@ static __always_inline int nve_copy_make(struct xdp_md *ctx, const struct nve_co
 	const struct nve_member *m = &run->flood->members[run->at & (NVE_FLOOD_MAX - 1)];
 	__u32 slot = m->slot;
 	struct nve_vtep *vtep;
-	struct nve_vap_row *vap;
 
 	if (m->kind == NVE_DEST_TSI) {
-		vap = bpf_map_lookup_elem(&nve_vap, &slot);
-		if (!vap)
-			return NVE_DROP_INTERNAL;
-		*out = (struct nve_copy_out){ slot / NVE_VID_COUNT, vap->ifindex, NVE_VLAN_HLEN };
+		*out = (struct nve_copy_out){ slot / NVE_VID_COUNT, NVE_VLAN_HLEN };
 		return nve_copy_tag(ctx, &run->c, slot % NVE_VID_COUNT);
 	}
 	vtep = bpf_map_lookup_elem(&nve_vtep, &slot);
 	if (!vtep)
 		return NVE_DROP_INTERNAL;
 	out->port = vtep->port;
-	out->ifindex = vtep->ifindex;
 	if (nve_vtep_is6(vtep)) {
 		out->head = NVE_OUTER6_LEN;
 		return nve_copy_wrap(ctx, run, vtep, true);
@@ -368,19 +389,28 @@ static __always_inline int nve_copy_make(struct xdp_md *ctx, const struct nve_co
 	return nve_copy_wrap(ctx, run, vtep, false);
 }
 
-/* The copy leaves, and the frame stays on the loop. */
-static __always_inline int nve_copy_again(struct xdp_md *ctx, const struct nve_copy_run *run,
-					  const struct nve_copy_out *out)
+/* The copy leaves, and unless it was the last one the frame goes round once more. */
+static __always_inline int nve_copy_go(struct xdp_md *ctx, const struct nve_copy_run *run,
+				       const struct nve_copy_out *out)
 {
+	const struct nve_member *m = &run->flood->members[run->at & (NVE_FLOOD_MAX - 1)];
 	struct nve_copy *meta = (void *)(long)ctx->data_meta;
-	__u32 port = out->port;
+	__u32 port = out->port, at = NVE_COPY_PORT;
 	void *both = bpf_map_lookup_elem(&nve_copies, &port);
 
 	if (!both || (void *)(meta + 1) > (void *)(long)ctx->data)
 		return XDP_ABORTED;
+	if (run->at + 1 >= run->flood->n)
+		return bpf_redirect_map(both, NVE_COPY_PORT, XDP_ABORTED);
 	meta->next = run->at + 1;
+	meta->last = m->slot;
+	meta->last_kind = m->kind;
 	meta->head = out->head;
-	return bpf_redirect_map(both, 0, BPF_F_BROADCAST);
+	if (bpf_map_lookup_elem(both, &at))
+		return bpf_redirect_map(both, 0, BPF_F_BROADCAST);
+	nve_count_drop(NVE_DROP_REDIRECT,
+		       run->c.tsi); /* the port went, the row has yet to follow */
+	return bpf_redirect_map(both, NVE_COPY_LOOP, XDP_ABORTED);
 }
 
 static __always_inline int nve_copy_end(const struct nve_copy_run *run, int why)
@@ -408,6 +438,7 @@ static __always_inline int nve_copy_turn(struct xdp_md *ctx)
 	run.flood = bpf_map_lookup_elem(&nve_flood, &run.c.vn_id);
 	if (!run.flood) /* the VN went, and its members with it */
 		return nve_copy_end(&run, NVE_FORWARD);
+	nve_copy_resume(&run);
 	bpf_loop(NVE_FLOOD_MAX, nve_copy_find, &run, 0);
 	if (!run.found)
 		return nve_copy_end(&run, NVE_FORWARD);
@@ -415,10 +446,10 @@ static __always_inline int nve_copy_turn(struct xdp_md *ctx)
 	r = r ?: nve_copy_make(ctx, &run, &out);
 	if (r)
 		return nve_copy_end(&run, r);
-	if (run.at + 1 < run.flood->n) {
-		r = nve_copy_again(ctx, &run, &out);
-		return r == XDP_REDIRECT ? r : nve_copy_end(&run, NVE_DROP_REDIRECT);
-	}
-	nve_copy_leave(&run.c);
-	return bpf_redirect(out.ifindex, 0);
+	r = nve_copy_go(ctx, &run, &out);
+	if (r == XDP_ABORTED)
+		return nve_copy_end(&run, NVE_DROP_REDIRECT);
+	if (run.at + 1 >= run.flood->n)
+		nve_copy_leave(&run.c);
+	return r;
 }

@@ -174,6 +174,7 @@ struct nve_vtep dp_vtep_from(const char *src, const char *dst, uint32_t ifindex)
 		.flags = NVE_VTEP_RESOLVED | NVE_VTEP_XDP,
 		.ifindex = ifindex,
 		.mtu = 1600,
+		.port = 2, /* slot of u0 */
 	};
 	uint8_t *p = head.bytes + 14;
 	uint32_t sum = 0;

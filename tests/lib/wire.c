@@ -5,11 +5,13 @@
 #include "lib/wire.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -84,6 +86,37 @@ static void prepare_far_ends(void)
 	}
 }
 
+/* The loop that copies are made on in XDP, as the agent makes it; it goes with the namespace. */
+static void attach_loop(struct dp *dp)
+{
+	int copies = bpf_map__fd(dp->skel->maps.nve_copies);
+	int prog = bpf_program__fd(dp->skel->progs.xdp_copy);
+
+	if (!if_nametoindex("loop-a") &&
+	    (system("ip link add loop-a index 20 mtu 3400 type veth peer name loop-b index 21 mtu "
+		    "3400") ||
+	     system("ip link set loop-a up && ip link set loop-b up")))
+		fail_msg("no loop");
+	assert_int_equal(bpf_xdp_attach(IF_LOOP_B, prog, XDP_FLAGS_DRV_MODE, NULL), 0);
+	for (uint32_t slot = 0; slot < WIRES; slot++) {
+		const uint32_t at[] = { near_ends[slot], IF_LOOP_A };
+		int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "copy", 4, 4, 2, NULL);
+
+		assert_return_code(fd, errno);
+		for (uint32_t i = 0; i < 2; i++)
+			assert_int_equal(bpf_map_update_elem(fd, &i, &at[i], BPF_ANY), 0);
+		assert_int_equal(bpf_map_update_elem(copies, &slot, &fd, BPF_ANY), 0);
+		close(fd);
+	}
+}
+
+void wire_loop(struct dp *dp, bool on)
+{
+	if (on)
+		attach_loop(dp);
+	dp_set(dp, "copier", &(uint32_t){ 0 }, &(uint32_t){ on ? IF_LOOP_A : 0 });
+}
+
 void wire_open(struct wire *w, struct dp *dp, enum dp_mode mode)
 {
 	cpu_set_t cpus;
@@ -93,6 +126,7 @@ void wire_open(struct wire *w, struct dp *dp, enum dp_mode mode)
 	assert_return_code(sched_setaffinity(0, sizeof(cpus), &cpus), errno);
 	w->dp = dp;
 	prepare_far_ends();
+	wire_loop(dp, mode == DP_XDP);
 	wire_attach(dp, IF_A0, mode, DP_ACCESS);
 	wire_attach(dp, IF_A1, mode, DP_ACCESS);
 	wire_attach(dp, IF_U0, mode, DP_UNDERLAY);
