@@ -20,32 +20,8 @@
 
 #include "forward.h"
 
-/* Whose turn it is; in the metadata, of which old kernels give 32 bytes in words of four. */
-struct nve_copy {
-	__u32 vn_id;
-	__u32 tsi;     /* it came from, or NVE_NO_TSI */
-	__u32 ifindex; /* and vid: where it came from, no copy goes back there */
-	__u16 vid;
-	__u16 next; /* member: what follows the one that had a copy last, */
-	__u32 last; /* which had this slot */
-	__u16 head; /* bytes before the tenant's frame; NVE_VLAN_HLEN: it has a tag */
-	__u16 sport;
-	__u16 priority; /* and DEI, as in the TCI */
-	__u8 cpu;       /* whose part of the loop it is in */
-	__u8 tos;
-	__u8 tunnel;
-	__u8 to_vteps;  /* else it came from one */
-	__u8 last_kind; /* and kind */
-	__u8 pad;
-};
-_Static_assert(sizeof(struct nve_copy) == 32, "fits the metadata");
-
 enum {
-	NVE_COPY_LEN_MAX = 3072, /* a clone is one page, with headroom */
-	NVE_COPY_ROOM = 128,     /* frames on the loop at once, of each CPU; a veth holds 256 */
-	NVE_COPY_CPUS = 256,
-	NVE_COPY_PORT = 0, /* in a devmap */
-	NVE_COPY_LOOP = 1,
+	NVE_COPY_LEN_MAX = 3072,     /* a clone is one page, with headroom */
 	NVE_COPY_NONE = -1,          /* no copy for that member */
 	NVE_COPY_STUCK = 1000000000, /* ns: frames that took so long are lost */
 };
@@ -59,11 +35,6 @@ struct {
 } nve_copier SEC(".maps");
 
 /* CPU -> what is on its part of the loop.  Written by the programs. */
-struct nve_copying {
-	__u64 n;     /* frames */
-	__u64 since; /* one was put on it or taken off */
-	__u64 pad[6];
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NVE_COPY_CPUS);
@@ -79,7 +50,7 @@ struct {
 	__array(
 		values, struct {
 			__uint(type, BPF_MAP_TYPE_DEVMAP);
-			__uint(max_entries, 2);
+			__uint(max_entries, NVE_COPY_DEVS);
 			__type(key, __u32);
 			__type(value, __u32);
 		});
@@ -239,7 +210,8 @@ static __always_inline bool nve_copy_enter(__u32 cpu)
 
 	if (!on)
 		return false;
-	if (on->n && now - on->since > NVE_COPY_STUCK)
+	/* Another CPU may have written a time after this one's. */
+	if (on->n && (__s64)(now - on->since) > NVE_COPY_STUCK)
 		nve_copy_give_up(on, on->n);
 	if (on->n >= NVE_COPY_ROOM)
 		return false;

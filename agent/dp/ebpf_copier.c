@@ -24,7 +24,6 @@ enum {
 	MTU = 3400,        /* a frame and its headers; the most that XDP allows a veth is 3506 */
 	NO_ADDRESSES = 1,  /* IN6_ADDR_GEN_MODE_NONE */
 	QUEUES_MAX = 4096, /* of a veth */
-	IN_DEVMAP = 2,     /* the port, and the loop */
 };
 
 struct link_request {
@@ -187,18 +186,18 @@ static int loop_make(struct nve_dp *dp)
 
 int nve_ebpf_copier_add(struct nve_dp *dp, uint16_t slot)
 {
-	uint32_t at[IN_DEVMAP], key = slot;
+	uint32_t at[NVE_COPY_DEVS], key = slot;
 	int r = dp->copier.a ? 0 : loop_make(dp), fd;
 
 	if (r < 0)
 		return r;
-	at[0] = dp->ports[slot].ifindex;
-	at[1] = dp->copier.a;
+	at[NVE_COPY_PORT] = dp->ports[slot].ifindex;
+	at[NVE_COPY_LOOP] = dp->copier.a;
 	fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "nve_copy", sizeof(uint32_t), sizeof(uint32_t),
-			    IN_DEVMAP, NULL);
+			    NVE_COPY_DEVS, NULL);
 	if (fd < 0)
 		return fd;
-	for (uint32_t i = 0; i < IN_DEVMAP && r == 0; i++)
+	for (uint32_t i = 0; i < NVE_COPY_DEVS && r == 0; i++)
 		r = bpf_map_update_elem(fd, &i, &at[i], BPF_ANY);
 	if (r == 0)
 		r = bpf_map_update_elem(dp->copier.map[NVE_COPIER_PORTS], &key, &fd, BPF_ANY);

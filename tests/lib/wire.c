@@ -64,11 +64,12 @@ static int listen_at(uint32_t ifindex)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = ifindex,
 	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1, room = 64 << 20;
 
 	assert_return_code(fd, errno);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
 	assert_return_code(bind(fd, (struct sockaddr *)&at, sizeof(at)), errno);
 	return fd;
 }
@@ -193,7 +194,7 @@ static bool is_marker(const struct frame *f)
 	       !memcmp(f->bytes + f->len - sizeof(mark) + 1, mark, sizeof(mark) - 1);
 }
 
-static void send_marker(struct wire *w, int wire)
+void wire_mark(struct wire *w, int wire)
 {
 #define MARK text("the end of this test")
 	struct frame to_remote =
@@ -211,11 +212,17 @@ static void send_marker(struct wire *w, int wire)
 		wire_send(w, WIRE_U0, &to_1);
 }
 
+bool wire_next(struct wire *w, int wire, struct frame *ret)
+{
+	*ret = receive(w, wire);
+	return !is_marker(ret);
+}
+
 void wire_expect(struct wire *w, int wire, const struct frame *want, size_t n)
 {
 	struct frame got, exact;
 
-	send_marker(w, wire);
+	wire_mark(w, wire);
 	for (size_t i = 0; i < n; i++) {
 		got = receive(w, wire);
 		if (is_marker(&got))

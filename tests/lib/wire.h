@@ -31,3 +31,6 @@ void wire_send(struct wire *w, int wire, const struct frame *f);
  * does not arrive within seconds.
  */
 void wire_expect(struct wire *w, int wire, const struct frame *want, size_t n);
+/* The same one by one, where the order is not known: wire_mark() and then this while it is true. */
+void wire_mark(struct wire *w, int wire);
+bool wire_next(struct wire *w, int wire, struct frame *ret);
