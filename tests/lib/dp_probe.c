@@ -108,7 +108,7 @@ static struct nve_dp_dest vtep_of(struct dpw *w, const struct frame *out)
 }
 
 /* Frames on the loop that makes copies in XDP. */
-static uint64_t on_loop(const struct dpw *w)
+uint64_t dp_probe_on_loop(const struct dpw *w)
 {
 	struct nve_copying on;
 	uint64_t sum = 0;
@@ -122,11 +122,11 @@ static uint64_t on_loop(const struct dpw *w)
 }
 
 /* A test run puts nothing on the loop for real: turns it by hand, until the frame is off it. */
-static uint32_t turn_loop(struct dpw *w, uint64_t before, struct frame *f)
+uint32_t dp_probe_turn_loop(struct dpw *w, uint64_t before, struct frame *f)
 {
 	uint32_t copies = 0;
 
-	while (on_loop(w) != before) {
+	while (dp_probe_on_loop(w) != before) {
 		struct xdp_md xdp = { .data = sizeof(struct nve_copy),
 				      .data_end = f->len,
 				      .ingress_ifindex = w->dp->copier.b };
@@ -152,15 +152,15 @@ static struct nve_fake_verdict probe(struct dpw *w, uint8_t role, uint16_t port,
 	struct counts before, after;
 	struct frame out;
 	bool redirected = false;
-	uint64_t looping = w->mode == NVE_DP_XDP ? on_loop(w) : 0;
+	uint64_t looping = w->mode == NVE_DP_XDP ? dp_probe_on_loop(w) : 0;
 	int r = XDP_PASS;
 
 	count(w, &before);
 	if (w->mode == NVE_DP_XDP) {
 		r = dp_probe_run(w, role, NVE_DP_XDP, ifindex, in, &out);
 		redirected = r == XDP_REDIRECT || r == XDP_TX;
-		if (redirected && on_loop(w) != looping) {
-			v.copies = turn_loop(w, looping, &out);
+		if (redirected && dp_probe_on_loop(w) != looping) {
+			v.copies = dp_probe_turn_loop(w, looping, &out);
 			redirected = false;
 		}
 	}
