@@ -70,7 +70,7 @@ struct nve_ebpf_port {
 	int tc_link, xdp_link;
 	uint16_t mtu;
 	uint8_t mac[NVE_MAC_LEN];
-	char why[160];
+	char why[224];
 };
 
 /* How to reach a VTEP. */

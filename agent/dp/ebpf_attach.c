@@ -156,7 +156,6 @@ static int attach_xdp(struct nve_dp *dp, uint16_t slot)
 	if (fd < 0)
 		return fd;
 	p->xdp_link = fd;
-	nve_ebpf_copier_add(dp, slot); /* failing that, copies are TC's */
 	return 0;
 }
 
@@ -220,6 +219,18 @@ static int choose_mode(struct nve_dp *dp, uint16_t slot)
 	return 0;
 }
 
+/* Without them it does as well, but slower. */
+static void add_copies(struct nve_dp *dp, uint16_t slot)
+{
+	struct nve_ebpf_port *p = &dp->ports[slot];
+	int r = nve_ebpf_copier_add(dp, slot);
+	size_t n = strlen(p->why);
+
+	if (r < 0)
+		snprintf(p->why + n, sizeof(p->why) - n, "; broadcasts are copied in TC: %s",
+			 strerror(-r));
+}
+
 static void set_flags(struct nve_dp *dp, uint16_t slot)
 {
 	bool host = dp->shadow.ports[slot].untagged == NVE_DP_UNTAGGED_HOST;
@@ -242,7 +253,9 @@ static int attach(struct nve_dp *dp, uint16_t slot)
 	r = bpf_map_update_elem(dp->map[NVE_MAP_PORT], &p->ifindex, &row, BPF_ANY);
 	if (r < 0)
 		return r;
-	if (p->mode == NVE_DP_TC)
+	if (p->mode == NVE_DP_XDP)
+		add_copies(dp, slot);
+	else
 		nve_ebpf_link_end(dp, "xdp", p->ifindex, &p->xdp_link); /* an earlier agent's */
 	r = attach_tc(dp, slot);
 	if (r < 0)

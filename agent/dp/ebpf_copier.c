@@ -116,20 +116,33 @@ static int end_up(struct nve_dp *dp, uint32_t ifindex)
 	return nve_ebpf_ask(dp, &up.h, NULL, NULL);
 }
 
-static int pair_find(struct nve_dp *dp)
+static int end_find(struct nve_dp *dp, char end, uint32_t *ifindex)
 {
-	struct nve_ebpf_link a, b;
+	struct nve_ebpf_link link;
+	struct nve_ebpf_nic nic;
 	char name[IFNAMSIZ];
 	int r;
 
-	name_of(dp, name, 'a');
-	r = nve_ebpf_link_get(dp, 0, name, &a);
-	name_of(dp, name, 'b');
-	r = r ?: nve_ebpf_link_get(dp, 0, name, &b);
+	name_of(dp, name, end);
+	r = nve_ebpf_link_get(dp, 0, name, &link);
 	if (r < 0)
 		return r;
-	dp->copier.a = a.ifindex;
-	dp->copier.b = b.ifindex;
+	nve_ebpf_probe(name, &nic);
+	if (strcmp(nic.driver, "veth"))
+		return -EEXIST; /* somebody else's */
+	*ifindex = link.ifindex;
+	return 0;
+}
+
+static int pair_find(struct nve_dp *dp)
+{
+	uint32_t a, b;
+	int r = end_find(dp, 'a', &a) ?: end_find(dp, 'b', &b);
+
+	if (r < 0)
+		return r;
+	dp->copier.a = a;
+	dp->copier.b = b;
 	return 0;
 }
 
@@ -163,24 +176,34 @@ static void loop_end(struct nve_dp *dp)
 	dp->copier.a = dp->copier.b = 0;
 }
 
-/* A pair that is down takes no frames, and nobody would count what it does not take. */
+static int loop_attach(struct nve_dp *dp)
+{
+	struct nve_ebpf_copier *c = &dp->copier;
+	int r;
+
+	c->link = nve_ebpf_link_make(dp, "xdp", dp->prog[NVE_PROG_XDP_COPY], c->b, BPF_XDP);
+	r = c->link < 0 ? c->link : end_up(dp, c->b);
+	r = r < 0 ? r : end_up(dp, c->a);
+	/* Last: a pair that is down takes no frames, and nobody would count what it does not. */
+	return r < 0 ? r : loop_switch(dp, true);
+}
+
 static int loop_make(struct nve_dp *dp)
 {
+	bool made = false;
 	int r = pair_find(dp);
 
 	if (r < 0) {
 		r = pair_make(dp);
+		made = r == 0;
 		r = r < 0 ? r : pair_find(dp);
 	}
-	if (r < 0)
-		return r;
-	dp->copier.link =
-		nve_ebpf_link_make(dp, "xdp", dp->prog[NVE_PROG_XDP_COPY], dp->copier.b, BPF_XDP);
-	r = dp->copier.link < 0 ? dp->copier.link : end_up(dp, dp->copier.b);
-	r = r < 0 ? r : end_up(dp, dp->copier.a);
-	r = r < 0 ? r : loop_switch(dp, true);
-	if (r < 0)
+	r = r < 0 ? r : loop_attach(dp);
+	if (r == 0)
+		return 0;
+	if (made)
 		loop_end(dp);
+	dp->copier.a = dp->copier.b = 0;
 	return r;
 }
 
