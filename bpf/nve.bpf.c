@@ -62,4 +62,10 @@ int tc_send(struct __sk_buff *skb)
 {
 	return nve_send(skb);
 }
+
+SEC("xdp")
+int xdp_copy(struct xdp_md *ctx)
+{
+	return nve_copy_turn(ctx);
+}
 #endif

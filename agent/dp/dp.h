@@ -44,7 +44,7 @@ struct nve_dp_port_status {
 	uint8_t mode; /* XDP or TC */
 	bool up;
 	uint32_t ifindex;
-	char why[160];
+	char why[224];
 };
 
 struct nve_dp_limits {

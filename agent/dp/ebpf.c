@@ -30,6 +30,7 @@ static void ebpf_close(struct nve_dp *dp)
 			close(dp->ports[i].xdp_link);
 	}
 	nve_ebpf_glean_close(dp);
+	nve_ebpf_copier_close(dp);
 	nve_ebpf_netlink_close(dp);
 	nve_ebpf_why_close(dp);
 	nve_ebpf_unload(dp);
@@ -67,7 +68,7 @@ static struct nve_dp *dp_new(const struct nve_dp_config *config)
 	dp->local_vtep6 = config->local_vtep6;
 	dp->vxlan_port = config->vxlan_port ? config->vxlan_port : VXLAN_PORT;
 	dp->geneve_port = config->geneve_port ? config->geneve_port : GENEVE_PORT;
-	dp->pin_fd = dp->events = dp->requests = dp->poll = -1;
+	dp->pin_fd = dp->events = dp->requests = dp->poll = dp->copier.link = -1;
 	dp->gleaned = config->gleaned;
 	dp->gleaned_arg = config->gleaned_arg;
 	dp->moving = NVE_SLOT_NONE;

@@ -98,6 +98,16 @@ static uint8_t tunnel_flags(const struct nve_shadow_vn_state *vn)
 
 /* --- flood and peer --------------------------------------------------------------------------- */
 
+static int member_order(const void *a, const void *b)
+{
+	const struct nve_member *x = a, *y = b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+/* In order, so that who copies a frame bit by bit finds his place when the row has changed. */
 void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struct nve_flood *row)
 {
 	const struct nve_shadow_vap *vap;
@@ -115,6 +125,7 @@ void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struc
 			.slot = vap->port * NVE_VID_COUNT + vap->tag,
 			.kind = NVE_DEST_TSI,
 		};
+	qsort(row->members, row->n, sizeof(row->members[0]), member_order);
 }
 
 uint32_t nve_ebpf_n_peers(const struct nve_shadow_vn *vn, bool now)

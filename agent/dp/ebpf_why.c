@@ -144,7 +144,10 @@ static int run(struct run *x, enum nve_ebpf_prog prog, struct nve_dp_why *ret)
 	return r;
 }
 
-/* As on the way in: XDP first, where the port has it; what that leaves alone meets TC. */
+/*
+ * As on the way in: XDP first, where the port has it; what that leaves alone meets TC.  The dry run
+ * leaves copies to TC in any case: they are the same ones.
+ */
 static int run_port(struct run *x, uint16_t port, struct nve_dp_why *ret)
 {
 	bool access = x->dp->shadow.ports[port].role == NVE_DP_ACCESS;

@@ -109,8 +109,10 @@ static int rate(void)
 	bench_own_cpu(number_of("cpu", 0));
 	bench_run(b, number_of("warm", 20), number_of("batch", 64));
 	r = bench_run(b, number_of("ms", 200), number_of("batch", 64));
-	if (dp)
+	if (dp) {
 		drops = bench_world_drops(dp);
+		nve_dp_ebpf.close(dp);
+	}
 	printf("{\"sent\": %lu, \"seen\": %lu, \"bytes\": %lu, \"ns\": %lu, "
 	       "\"drops\": %lu}\n",
 	       (unsigned long)r.sent, (unsigned long)r.seen, (unsigned long)r.bytes,

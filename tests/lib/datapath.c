@@ -172,12 +172,12 @@ struct nve_vtep dp_vtep_from(const char *src, const char *dst, uint32_t ifindex)
 		.flags = NVE_VTEP_RESOLVED | NVE_VTEP_XDP,
 		.ifindex = ifindex,
 		.mtu = 1600,
+		.port = 2, /* u0's */
 	};
 	uint8_t *p = head.bytes + 14;
 	uint32_t sum = 0;
 
-	/* As the agent makes it: lengths 0, and the checksum of that. */
-	memset(p + 2, 0, 2);
+	memset(p + 2, 0, 2); /* as the agent makes it: lengths 0, and the checksum of that */
 	memset(p + 10, 0, 2);
 	memset(p + 24, 0, 2);
 	for (int i = 0; i < 20; i += 2)

@@ -120,11 +120,16 @@ uint8_t dp_ask_live(struct dpw *w, uint16_t port, const struct frame *f, struct 
 	uint8_t role = port == U0 ? NVE_DP_UNDERLAY : NVE_DP_ACCESS;
 	struct counted before = { 0 }, after = { 0 };
 	uint32_t ifindex = w->dp->ports[port].ifindex;
+	uint64_t looping = dp_probe_on_loop(w);
 	int r = XDP_PASSED;
 
 	w->ops->drops(w->dp, take_drop, &before);
 	if (w->mode == NVE_DP_XDP)
 		r = dp_probe_run(w, role, NVE_DP_XDP, ifindex, f, out);
+	if (dp_probe_on_loop(w) != looping) {
+		dp_probe_turn_loop(w, looping, out);
+		r = 0;
+	}
 	if (r == XDP_PASSED) {
 		r = dp_probe_run(w, role, NVE_DP_TC, ifindex, f, out);
 		r = r == TC_SENT ? XDP_SENT : r == TC_PASSED ? XDP_PASSED : 0;
