@@ -144,9 +144,12 @@ static __always_inline int nve_xdp_relay(struct xdp_md *ctx, struct nve_frame *f
 
 static __always_inline int nve_xdp_access(struct xdp_md *ctx, struct nve_frame *f)
 {
-	int why = f->vtep ? nve_xdp_encap(ctx, f) : f->to ? nve_xdp_retag(f) : NVE_TO_HOST;
+	int why = f->vtep     ? nve_xdp_encap(ctx, f)
+		  : f->to     ? nve_xdp_retag(f)
+		  : f->answer ? nve_xdp_answer(f)
+			      : NVE_TO_HOST;
 
-	if (why)
+	if (why || f->answer)
 		return why;
 	nve_count_in(f);
 	if (f->to)
@@ -178,5 +181,7 @@ static __always_inline int nve_xdp_end(const struct nve_frame *f, int why)
 	}
 	if (f->vtep)
 		return bpf_redirect(f->vtep->ifindex, 0);
+	if (f->answer)
+		return bpf_redirect(f->who.ifindex, 0);
 	return f->to ? bpf_redirect(f->at.ifindex, 0) : XDP_ABORTED;
 }
