@@ -48,3 +48,6 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 					   const struct nve_fake_frame *frame);
 struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct nve_ip *vtep,
 					   uint32_t vni, const uint8_t dst[NVE_MAC_LEN]);
+/* Whether who sends that frame to all, to ask for the IP, is answered, and with which MAC. */
+bool nve_fake_answer(const struct nve_dp *dp, const struct nve_fake_frame *asker,
+		     const struct nve_ip *ip, uint8_t mac[NVE_MAC_LEN]);
