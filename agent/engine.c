@@ -30,8 +30,10 @@ static void engine_free(struct nve_engine *e)
 		e->nva_ops->close(e->nva);
 	if (e->store)
 		e->store_ops->close(e->store);
-	if (e->core)
+	if (e->core) {
 		nve_vn_free_all(e);
+		nve_neigh_free_all(e);
+	}
 	nve_core_free(e->core);
 	nve_pub_free_all(e);
 	nve_arrival_free_all(e);
@@ -123,6 +125,9 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 	r = make_core(e, config);
 	if (r < 0)
 		return r;
+	e->tsi_claims = calloc(nve_core_max_tsis(e->core), sizeof(struct nve_claim *));
+	if (!e->tsi_claims)
+		return -ENOMEM;
 	*ret = e;
 	e = NULL;
 	return 0;

@@ -36,6 +36,18 @@ struct nve_remote {
 	uint64_t epoch;
 };
 
+/* Somebody who claims an IP: a TSI here, or somebody behind another NVE. */
+struct nve_claim {
+	struct nve_claim *next;       /* in its bucket, by VN and IP */
+	struct nve_claim *owner_next; /* of the same TSI, or of the mappings of the same VN */
+	struct nve_claim **owner;
+	uint32_t vn_id;
+	struct nve_addr addr; /* MAC and IP */
+	uint32_t slot;        /* of the TSI; NVE_SLOT_NONE: behind another NVE */
+	uint32_t mark;
+	uint64_t epoch;
+};
+
 /* A VN with a VAP here.  Kept to the end of the turn in which its last VAP goes, for undoing. */
 struct nve_vn_rec {
 	struct nve_vn_rec *next;
@@ -48,6 +60,7 @@ struct nve_vn_rec {
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;
+	struct nve_claim *claims; /* of IPs behind other NVEs */
 };
 
 /* What the NVA was told of one address. */
@@ -105,6 +118,9 @@ struct nve_engine {
 	struct nve_vn_rec *vns[NVE_VN_BUCKETS];
 	struct nve_remote *remotes[NVE_HASH_BUCKETS];
 	struct nve_pub *pubs[NVE_HASH_BUCKETS];
+	struct nve_claim *claims[NVE_HASH_BUCKETS];
+	struct nve_claim **tsi_claims; /* by slot */
+	uint32_t claim_mark;
 	struct nve_vtep_slot *vteps;
 	uint32_t vtep_buckets[NVE_VTEP_BUCKETS]; /* slot plus 1 */
 	uint32_t vtep_hint, mark;

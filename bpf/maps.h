@@ -125,6 +125,21 @@ struct {
 	__type(value, struct nve_flood);
 } nve_flood SEC(".maps");
 
+/* VN, IP -> MAC. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_neigh_key);
+	__type(value, struct nve_neigh);
+} nve_neigh SEC(".maps");
+
+/* VN -> how much BUM its TSIs may send.  The programs write 'full'. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct nve_meter);
+} nve_bum SEC(".maps");
 /* TSI slot % NVE_ICMP_METERS -> rate of the ICMP errors that it is sent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

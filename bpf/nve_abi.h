@@ -360,8 +360,16 @@ struct nve_member {
 	__u8 pad[2];
 };
 
+/* What becomes of frames that would be flooded. */
+enum nve_flood_flags {
+	NVE_FLOOD_SUPPRESS = 1 << 0,   /* who asks for a known address is answered (neigh) */
+	NVE_FLOOD_NO_UNKNOWN = 1 << 1, /* unknown unicast is dropped */
+	NVE_FLOOD_METER = 1 << 2,      /* what TSIs send is limited (bum) */
+};
+
 struct nve_flood {
-	__u32 n;
+	__u16 n;
+	__u16 flags; /* enum nve_flood_flags */
 	__u32 vni;
 	struct nve_member members[NVE_FLOOD_MAX];
 };
@@ -404,6 +412,33 @@ struct nve_copying {
 	__u64 pad[6];
 };
 _Static_assert(sizeof(struct nve_copying) == 64, "one cache line");
+/* bum: VN -> struct nve_meter, in frames. */
+
+/* --- neigh: VN, IP -> MAC, for who asks by ARP or neighbor solicitation. */
+
+struct nve_neigh_key {
+	__u32 vn_id;
+	__u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+_Static_assert(sizeof(struct nve_neigh_key) == 20, "map ABI");
+
+enum nve_neigh_flags {
+	NVE_NEIGH_SET = 1 << 0,    /* there is one */
+	NVE_NEIGH_REMOTE = 1 << 1, /* the NVA has it behind another NVE, too */
+};
+
+struct nve_neigh_mac {
+	__u8 mac[NVE_ETH_ALEN];
+	__u8 flags; /* enum nve_neigh_flags */
+	__u8 pad;
+};
+
+/* Says who claims the IP; whether that one is answered for, fdb, tsi and src say (suppress.h). */
+struct nve_neigh {
+	struct nve_neigh_mac first;
+	struct nve_neigh_mac second; /* asked first: it came later */
+};
+_Static_assert(sizeof(struct nve_neigh) == 16, "map ABI");
 
 /* --- counters, per CPU. */
 
@@ -436,7 +471,8 @@ enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
 /* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ---------------- */
 
 #define NVE_TRACED(X)                                                                              \
-	X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(gleaner)
+	X(port)                                                                                    \
+	X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(neigh) X(bum) X(gleaner)
 enum nve_traced {
 #define NVE_TRACED_ENUM(name) NVE_TRACED_##name,
 	NVE_TRACED(NVE_TRACED_ENUM)
@@ -461,6 +497,7 @@ struct nve_trace {
 	__u32 why;  /* enum nve_drop */
 	__u32 more; /* set before: by so much the frame is longer than what the run is given */
 	__u16 tci;  /* of the tag that TC puts on, if 'tagged' */
-	__u16 tagged;
+	__u8 tagged;
+	__u8 answered; /* what comes out is the NVE's answer to the frame */
 	struct nve_trace_step steps[NVE_TRACE_MAX];
 };

@@ -275,6 +275,8 @@ static __noinline int nve_copy_begin(struct xdp_md *ctx, struct nve_copy *c, __u
 	if (!nve_copy_enter(c->cpu))
 		return NVE_TO_HOST;
 	why = nve_copy_prepare(ctx, c, trailer);
+	if (!why && c->to_vteps)
+		why = nve_bum_rate(c->vn_id, 1);
 	if (why)
 		nve_copy_leave(c);
 	return why;

@@ -15,8 +15,10 @@ static __always_inline int nve_tc_access(struct __sk_buff *skb, struct nve_frame
 		why = nve_tc_encap(skb, f);
 	else if (f->to)
 		why = nve_tc_retag(skb, (f->tci & ~NVE_VID_MASK) | f->at.vid);
+	else if (f->answer)
+		return nve_tc_answer(skb, f);
 	else
-		why = nve_flood_access(skb, f);
+		why = nve_bum_rate(f->vn_id, f->segs) ?: nve_flood_access(skb, f);
 	if (why)
 		return why;
 	nve_count_in(f);
@@ -59,5 +61,7 @@ static __always_inline int nve_tc_end(struct __sk_buff *skb, const struct nve_fr
 		return bpf_redirect(f->vtep->ifindex, 0);
 	else if (f->to)
 		return bpf_redirect(f->at.ifindex, 0);
+	else if (f->answer)
+		return bpf_redirect(f->who.ifindex, 0);
 	return NVE_TC_SHOT;
 }

@@ -160,11 +160,12 @@ static __always_inline int nve_xdp_flood(struct xdp_md *ctx, struct nve_frame *f
 
 static __always_inline int nve_xdp_access(struct xdp_md *ctx, struct nve_frame *f)
 {
-	int why = f->vtep ? nve_xdp_encap(ctx, f)
-		  : f->to ? nve_xdp_retag(f)
-			  : nve_xdp_flood(ctx, f, true);
+	int why = f->vtep     ? nve_xdp_encap(ctx, f)
+		  : f->to     ? nve_xdp_retag(f)
+		  : f->answer ? nve_xdp_answer(f)
+			      : nve_xdp_flood(ctx, f, true);
 
-	if (why)
+	if (why || f->answer)
 		return why;
 	nve_count_in(f);
 	if (f->to)
@@ -205,5 +206,7 @@ static __always_inline int nve_xdp_end(struct xdp_md *ctx, const struct nve_fram
 		return XDP_PASS;
 	if (why)
 		return nve_xdp_lost(ctx, f, why);
+	if (f->answer)
+		return bpf_redirect(f->who.ifindex, 0);
 	return bpf_redirect(f->vtep ? f->vtep->ifindex : f->at.ifindex, 0);
 }

@@ -80,11 +80,20 @@ enum nve_dp_encap { NVE_DP_VXLAN, NVE_DP_GENEVE };
  * goes out and in with both (RFC 6040). */
 enum nve_dp_tos { NVE_DP_TOS_PIPE, NVE_DP_TOS_UNIFORM };
 
+/* What becomes of a VN's broadcast, unknown unicast and multicast. */
+struct nve_dp_bum {
+	bool suppress;     /* who asks for an address is answered, see struct nve_dp_neigh */
+	bool drop_unknown; /* unknown unicast is dropped, not flooded */
+	uint32_t rate;     /* frames a second that its TSIs may have flooded; 0 = no limit */
+	uint32_t burst;    /* as many at once; at least 1 if there is a rate */
+};
+
 struct nve_dp_vn {
 	uint32_t vn_id; /* key */
 	uint32_t vni;
 	uint8_t encap; /* enum nve_dp_encap */
 	uint8_t tos;   /* enum nve_dp_tos */
+	struct nve_dp_bum bum;
 	uint32_t n_vteps;
 	const uint32_t *vteps; /* slots: those that get BUM copies, and may send to this VN */
 };
@@ -140,6 +149,27 @@ struct nve_dp_fdb {
 	struct nve_dp_dest second;
 };
 
+/* Somebody who claims an IP: 0 nobody, 1 TSIs, 2 (also) somebody behind a VTEP, as in the fdb. */
+struct nve_dp_claim {
+	uint8_t kind;
+	uint8_t mac[NVE_MAC_LEN];
+};
+
+/*
+ * The MACs that an IP has, for VNs that suppress.  A TSI that asks for it (ARP request to all, or
+ * plain neighbor solicitation to the group) is answered with the MAC of 'second', else of 'first',
+ * if that holds: frames to the MAC now go to a TSI, at another port or tag than the asker's, which
+ * has MAC and IP in use as one address; or to a VTEP, and the claim is of kind 2.  So the answers
+ * change with the fdb and with each TSI's record (D7, D12, D13).  If none holds, the question is
+ * flooded.  max_addrs + max_fdb of these there can be.
+ */
+struct nve_dp_neigh {
+	uint32_t vn_id; /* key: vn_id and ip */
+	struct nve_ip ip;
+	struct nve_dp_claim first;
+	struct nve_dp_claim second;
+};
+
 struct nve_dp_counter {
 	uint64_t frames;
 	uint64_t bytes;
@@ -157,7 +187,13 @@ typedef void nve_dp_drop_fn(void *arg, const char *name, const char *text, uint6
 typedef void nve_dp_row_fn(void *arg, const char *key, const char *value);
 
 enum { NVE_DP_FRAME_MIN = 14, NVE_DP_FRAME_MAX = 9216, NVE_DP_OUT_MAX = NVE_DP_FRAME_MAX + 80 };
-enum nve_dp_verdict { NVE_DP_DROPPED, NVE_DP_FORWARDED, NVE_DP_FLOODED, NVE_DP_TO_HOST };
+enum nve_dp_verdict {
+	NVE_DP_DROPPED,
+	NVE_DP_FORWARDED,
+	NVE_DP_FLOODED,
+	NVE_DP_TO_HOST,
+	NVE_DP_ANSWERED, /* the NVE sends an answer instead: 'out' */
+};
 
 /* What would become of a frame. */
 struct nve_dp_why {
@@ -166,7 +202,7 @@ struct nve_dp_why {
 	const char *text;
 	uint32_t n_programs;     /* that it goes through, one after the other */
 	const char *programs[2]; /* static */
-	/* Of a frame that is forwarded: */
+	/* Of a frame that is forwarded, or of the answer: */
 	char out_ifname[16];
 	uint16_t out_port;  /* slot, or NVE_PORT_NONE */
 	struct nve_ip vtep; /* family 0: not to a VTEP */
@@ -219,6 +255,8 @@ struct nve_dp_ops {
 	int (*tsi_del)(struct nve_dp *dp, uint32_t slot);
 	int (*fdb_set)(struct nve_dp *dp, const struct nve_dp_fdb *fdb);
 	int (*fdb_del)(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
+	int (*neigh_set)(struct nve_dp *dp, const struct nve_dp_neigh *neigh);
+	int (*neigh_del)(struct nve_dp *dp, uint32_t vn_id, const struct nve_ip *ip);
 
 	/*
 	 * Carries out all that was set and deleted since the last apply, in the order above.  When

@@ -182,6 +182,16 @@ static int ebpf_fdb_del(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE
 	return nve_shadow_fdb_del(&dp->shadow, vn_id, mac);
 }
 
+static int ebpf_neigh_set(struct nve_dp *dp, const struct nve_dp_neigh *neigh)
+{
+	return nve_shadow_neigh_set(&dp->shadow, neigh);
+}
+
+static int ebpf_neigh_del(struct nve_dp *dp, uint32_t vn_id, const struct nve_ip *ip)
+{
+	return nve_shadow_neigh_del(&dp->shadow, vn_id, ip);
+}
+
 /* --- done ------------------------------------------------------------------------------------- */
 
 static int ebpf_apply(struct nve_dp *dp)
@@ -237,6 +247,8 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.tsi_del = ebpf_tsi_del,
 	.fdb_set = ebpf_fdb_set,
 	.fdb_del = ebpf_fdb_del,
+	.neigh_set = ebpf_neigh_set,
+	.neigh_del = ebpf_neigh_del,
 	.apply = ebpf_apply,
 	.resync_begin = ebpf_resync_begin,
 	.resync_end = ebpf_resync_end,

@@ -3,7 +3,7 @@
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
  * TSI in use), fdb, vn, glean, apply, resync, attach, copier, probe, netlink, neigh, dump,
- * stats, send, why.
+ * stats, send, suppress, why.
  */
 #pragma once
 
@@ -24,6 +24,8 @@ enum nve_ebpf_map {
 	NVE_MAP_VTEP,
 	NVE_MAP_PEER,
 	NVE_MAP_FLOOD,
+	NVE_MAP_NEIGH,
+	NVE_MAP_BUM,
 	NVE_MAP_ICMP_METER,
 	NVE_MAP_GLEANER,
 	NVE_MAP_GLEANED,

@@ -40,6 +40,8 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_VTEP] = "nve_vtep",
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
+	[NVE_MAP_NEIGH] = "nve_neigh",
+	[NVE_MAP_BUM] = "nve_bum",
 	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
 	[NVE_MAP_GLEANER] = "nve_gleaner",
 	[NVE_MAP_GLEANED] = "nve_gleaned",
@@ -94,7 +96,10 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 	case NVE_MAP_PEER:
 		return dp->shadow.max_peers;
 	case NVE_MAP_FLOOD:
+	case NVE_MAP_BUM:
 		return l->max_vns;
+	case NVE_MAP_NEIGH:
+		return nve_shadow_max_neighs(l) + SLACK;
 	case NVE_MAP_ICMP_METER:
 		return NVE_ICMP_METERS;
 	case NVE_MAP_GLEANER:

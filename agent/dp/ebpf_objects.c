@@ -114,6 +114,7 @@ void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struc
 
 	memset(row, 0, sizeof(*row));
 	row->vni = vn->want->vni;
+	row->flags = nve_ebpf_flood_flags(&vn->want->bum);
 	for (uint32_t i = 0; i < vn->want->n_vteps; i++)
 		row->members[row->n++] = (struct nve_member){
 			.slot = vn->want->vteps[i],

@@ -54,3 +54,6 @@ struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct
 
 /* The frame is there: what is gleaned from it is told in dispatch(). */
 struct nve_fake_verdict nve_fake_take(struct nve_dp *dp, const struct nve_fake_frame *frame);
+/* Whether who sends that frame to all, to ask for the IP, is answered, and with which MAC. */
+bool nve_fake_answer(const struct nve_dp *dp, const struct nve_fake_frame *asker,
+		     const struct nve_ip *ip, uint8_t mac[NVE_MAC_LEN]);

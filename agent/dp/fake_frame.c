@@ -94,6 +94,12 @@ static bool find_dest(const struct nve_dp *dp, uint32_t vn_id, const uint8_t mac
 	       (ret->kind == NVE_DP_DEST_TSI && tsi_takes(dp, ret->slot, mac));
 }
 
+/* What is left to flood: nothing, of unknown unicast in a VN that drops it. */
+static bool may_flood(const struct nve_shadow_vn *vn, const uint8_t dst[NVE_MAC_LEN])
+{
+	return (dst[0] & 1) || !vn->now->bum.drop_unknown;
+}
+
 static uint32_t vap_copies(const struct nve_dp *dp, uint32_t vn_id)
 {
 	struct nve_hash_node *node = NULL;
@@ -166,6 +172,8 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 		return v;
 	if (!(frame->dst[0] & 1))
 		v.pass = find_dest(dp, vn->vn_id, frame->dst, &v.dest);
+	if (v.pass && v.dest.kind == NVE_DP_DEST_NONE)
+		v.pass = may_flood(vn, frame->dst);
 	if ((frame->dst[0] & 1) || (v.pass && v.dest.kind == NVE_DP_DEST_NONE))
 		to_group(&v, vn->now->n_vteps + vap_copies(dp, vn->vn_id) - !!vap->now.n_activated);
 	if (!v.pass || v.dest.kind != NVE_DP_DEST_TSI)
@@ -210,6 +218,8 @@ struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct
 			continue;
 		if (!(dst[0] & 1))
 			v.pass = find_dest(dp, vn->vn_id, dst, &v.dest);
+		if (v.pass && v.dest.kind == NVE_DP_DEST_NONE)
+			v.pass = may_flood(vn, dst);
 		if ((dst[0] & 1) || (v.pass && v.dest.kind == NVE_DP_DEST_NONE))
 			to_group(&v, vap_copies(dp, vn->vn_id));
 		/* On to another VTEP, but never back to where it came from. */
@@ -219,4 +229,47 @@ struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct
 		break;
 	}
 	return v;
+}
+
+static bool holds(const struct nve_dp *dp, const struct nve_fake_frame *asker, uint32_t vn_id,
+		  const struct nve_dp_claim *claim, const struct nve_ip *ip)
+{
+	const struct nve_shadow_tsi_state *tsi;
+	struct nve_dp_dest dest;
+
+	if (!claim->kind || !memcmp(claim->mac, asker->src, NVE_MAC_LEN) ||
+	    !find_dest(dp, vn_id, claim->mac, &dest))
+		return false;
+	if (dest.kind != NVE_DP_DEST_TSI)
+		return dest.kind == NVE_DP_DEST_VTEP && claim->kind == NVE_DP_DEST_VTEP;
+	tsi = dp->shadow.tsis[dest.slot].now;
+	if (tsi->key.port == asker->port && tsi->tag == asker->tag)
+		return false;
+	for (uint16_t i = 0; i < tsi->n_addrs; i++)
+		if (tsi->addrs[i].active && has_mac(&tsi->addrs[i].addr, claim->mac) &&
+		    has_ip(&tsi->addrs[i].addr, ip))
+			return true;
+	return false;
+}
+
+bool nve_fake_answer(const struct nve_dp *dp, const struct nve_fake_frame *asker,
+		     const struct nve_ip *ip, uint8_t mac[NVE_MAC_LEN])
+{
+	const struct nve_shadow_vap *vap = nve_shadow_vap(&dp->shadow, asker->port, asker->tag);
+	const struct nve_shadow_neigh *entry;
+	const struct nve_shadow_vn *vn;
+
+	if (!vap || !nve_fake_from_port(dp, asker).pass)
+		return false;
+	vn = nve_shadow_vn(&dp->shadow, vap->now.vn_id);
+	entry = nve_shadow_neigh(&dp->shadow, vap->now.vn_id, ip);
+	if (!vn || !vn->now || !vn->now->bum.suppress || !entry)
+		return false;
+	for (int i = 1; i >= 0; i--) {
+		if (!holds(dp, asker, vn->vn_id, &entry->now[i], ip))
+			continue;
+		memcpy(mac, entry->now[i].mac, NVE_MAC_LEN);
+		return true;
+	}
+	return false;
 }

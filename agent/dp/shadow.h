@@ -9,7 +9,7 @@
 #pragma once
 
 #include "dp/dp.h"
-#include "dp/hash.h"
+#include "dp/shadow_neigh.h"
 
 struct nve_shadow_addr {
 	struct nve_addr addr;
@@ -63,6 +63,7 @@ struct nve_shadow_vap {
 struct nve_shadow_vn_state {
 	uint32_t vni;
 	uint8_t encap, tos;
+	struct nve_dp_bum bum;
 	uint32_t n_vteps;
 	uint32_t vteps[];
 };
@@ -102,6 +103,7 @@ struct nve_shadow {
 	struct nve_shadow_fdb *fdb;
 	uint32_t *fdb_buckets;
 	uint32_t fdb_mask, fdb_free, fdb_top;
+	struct nve_shadow_neighs neighs;
 	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers; /* room taken, by 'want' */
 	/* What differs: slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
 	struct nve_shadow_list vtep_list, vn_list, vap_list, tsi_list, fdb_list;

@@ -24,6 +24,9 @@ struct yaml_mapping {
 struct yaml_glean {
 	uint32_t max, age;
 };
+enum { BUM_MAX = 10000000 };
+enum yaml_switch { YAML_ON, YAML_OFF }; /* what is left out is 0 */
+enum yaml_unknown { YAML_FLOOD, YAML_DROP };
 
 struct yaml_vn {
 	char *name, *profile;
@@ -34,6 +37,9 @@ struct yaml_vn {
 	enum nve_nva_security security;
 	bool fail_closed;
 	struct yaml_glean *glean;
+	enum yaml_switch suppress;
+	enum yaml_unknown unknown_unicast;
+	uint32_t bum_rate, bum_burst;
 	char **vteps;
 	unsigned n_vteps;
 	struct yaml_mapping *mappings;
@@ -70,6 +76,8 @@ static const cyaml_schema_field_t glean_fields[] = {
 	CYAML_FIELD_UINT("age", CYAML_FLAG_OPTIONAL, struct yaml_glean, age),
 	CYAML_FIELD_END,
 };
+static const cyaml_strval_t switches[] = { { "true", YAML_ON }, { "false", YAML_OFF } };
+static const cyaml_strval_t unknowns[] = { { "flood", YAML_FLOOD }, { "drop", YAML_DROP } };
 static const cyaml_schema_field_t vn_fields[] = {
 	STRING("name", CYAML_FLAG_OPTIONAL, struct yaml_vn, name, 1, NVE_NAME_MAX),
 	STRING("profile", CYAML_FLAG_OPTIONAL, struct yaml_vn, profile, 1, NVE_NAME_MAX),
@@ -85,6 +93,12 @@ static const cyaml_schema_field_t vn_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("glean", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_vn,
 				glean, glean_fields),
 	CYAML_FIELD_BOOL("fail_closed", CYAML_FLAG_OPTIONAL, struct yaml_vn, fail_closed),
+	CYAML_FIELD_ENUM("suppress", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
+			 suppress, switches, 2),
+	CYAML_FIELD_ENUM("unknown_unicast", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
+			 unknown_unicast, unknowns, 2),
+	CYAML_FIELD_UINT("bum_rate", CYAML_FLAG_OPTIONAL, struct yaml_vn, bum_rate),
+	CYAML_FIELD_UINT("bum_burst", CYAML_FLAG_OPTIONAL, struct yaml_vn, bum_burst),
 	CYAML_FIELD_SEQUENCE_COUNT("vteps", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 				   struct yaml_vn, vteps, n_vteps, &vtep_schema, 0, 65536),
 	CYAML_FIELD_SEQUENCE_COUNT("mappings", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -316,6 +330,11 @@ static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve
 			   NVE_VN_ID_MAX);
 	if (y->mtu && (y->mtu < 576 || y->mtu > 9216))
 		return bad(rd, y, "the mtu is out of range; use one in 576..9216, or leave it out");
+	if (y->bum_rate > BUM_MAX || y->bum_burst > BUM_MAX || (y->bum_burst && !y->bum_rate))
+		return bad(rd, y,
+			   "bum_rate and bum_burst are up to %d frames; there is no burst "
+			   "without a rate",
+			   BUM_MAX);
 	for (const char *at = y->name; at && *at; at++)
 		if (*at <= ' ' || *at > '~')
 			return bad(rd, y,
@@ -327,6 +346,10 @@ static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve
 	c->tos = (uint8_t)y->tos;
 	c->security = (uint8_t)y->security;
 	c->fail_closed = y->fail_closed;
+	c->suppress = y->suppress == YAML_ON;
+	c->drop_unknown = y->unknown_unicast == YAML_DROP;
+	c->bum_rate = y->bum_rate;
+	c->bum_burst = y->bum_burst ? y->bum_burst : y->bum_rate;
 	c->mtu = y->mtu;
 	snprintf(c->name, sizeof(c->name), "%s", y->name ? y->name : "");
 	snprintf(c->profile, sizeof(c->profile), "%s", y->profile ? y->profile : "");

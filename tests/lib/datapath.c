@@ -285,8 +285,9 @@ static void fill_vn(struct dp *dp, uint32_t vn_id, uint32_t vni)
 
 void dp_fill(struct dp *dp)
 {
-	static const char *const hashes[] = { "port",    "src",  "src_ip", "fdb",      "gleaner",
-					      "gleaned", "peer", "flood",  "tsi_drops" };
+	static const char *const hashes[] = { "port",    "src",     "src_ip",   "fdb",
+					      "peer",    "flood",   "neigh",    "bum",
+					      "gleaner", "gleaned", "tsi_drops" };
 	struct nve_fdb remote = { .first = { .slot = 0, .kind = NVE_DEST_VTEP } };
 	struct nve_port port = { .role = NVE_PORT_ACCESS, .flags = NVE_PORT_XDP };
 

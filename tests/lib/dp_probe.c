@@ -208,6 +208,41 @@ struct frame dp_probe_frame(const struct nve_fake_frame *f)
 	return frame_tag(&inner, 0, f->tag);
 }
 
+static struct frame question(const struct nve_fake_frame *f, const struct nve_ip *ip)
+{
+	char src[18], from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], node[32], group[18];
+	const uint8_t *b = ip->bytes;
+	struct frame inner;
+
+	print_mac(src, f->src);
+	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, f->ip.bytes, from, sizeof(from));
+	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, b, to, sizeof(to));
+	snprintf(node, sizeof(node), "ff02::1:ff%02x:%02x%02x", b[13], b[14], b[15]);
+	snprintf(group, sizeof(group), "33:33:ff:%02x:%02x:%02x", b[13], b[14], b[15]);
+	if (ip->family == 4)
+		inner = FRAME(eth(.dst = "ff:ff:ff:ff:ff:ff", .src = src),
+			      arp(.sender_mac = src, .sender_ip = from, .target_ip = to),
+			      bytes(18));
+	else
+		inner = FRAME(eth(.dst = group, .src = src), ipv6(.src = from, .dst = node),
+			      nd(.type = 135, .target = to, .opt = 1, .opt_mac = src));
+	return frame_tag(&inner, 0, f->tag);
+}
+
+bool dp_probe_answer(struct dpw *w, const struct nve_fake_frame *f, const struct nve_ip *ip,
+		     uint8_t mac[NVE_MAC_LEN])
+{
+	struct frame in = question(f, ip), out = { 0 };
+	uint32_t ifindex = if_nametoindex(ifnames[f->port]);
+	int r = dp_probe_run(w, NVE_DP_ACCESS, w->mode, ifindex, &in, &out);
+
+	if (r != (w->mode == NVE_DP_XDP ? XDP_REDIRECT : TC_REDIRECT))
+		return false;
+	assert_memory_equal(out.bytes, f->src, NVE_MAC_LEN);
+	memcpy(mac, out.bytes + NVE_MAC_LEN, NVE_MAC_LEN);
+	return true;
+}
+
 struct nve_fake_verdict dp_probe_port(struct dpw *w, const struct nve_fake_frame *f)
 {
 	struct frame in = dp_probe_frame(f);

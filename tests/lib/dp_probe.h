@@ -8,6 +8,9 @@
 struct nve_fake_verdict dp_probe_port(struct dpw *w, const struct nve_fake_frame *frame);
 struct nve_fake_verdict dp_probe_vtep(struct dpw *w, const char *vtep, uint32_t vni,
 				      const char *dst);
+/* Asks by ARP or neighbor solicitation for the IP: is it answered, and with which MAC? */
+bool dp_probe_answer(struct dpw *w, const struct nve_fake_frame *frame, const struct nve_ip *ip,
+		     uint8_t mac[NVE_MAC_LEN]);
 /* Runs the program of that role and mode alone; its return value.  'out' may be NULL. */
 int dp_probe_run(struct dpw *w, uint8_t role, uint8_t mode, uint32_t ifindex,
 		 const struct frame *in, struct frame *out);
