@@ -58,12 +58,14 @@ int dpc_tear_down(void **state)
 	return 0;
 }
 
-int dpc_run_on_all(const struct CMUnitTest *tests, size_t n)
+int dpc_run_on(const struct nve_dp_ops *ops, const struct CMUnitTest *tests, size_t n)
 {
 	int failed = 0;
 
 	for (size_t i = 0; i < dpw_n_backends; i++) {
 		backend = &dpw_backends[i];
+		if (ops && backend->ops != ops)
+			continue;
 		if (backend->ops == &nve_dp_ebpf && geteuid() != 0) {
 			printf("%s: skipped, needs root\n", backend->name);
 			continue;

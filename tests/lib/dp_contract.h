@@ -36,5 +36,7 @@ void dpc_two_tsis(bool activated);
 int dpc_set_up(void **state);
 int dpc_tear_down(void **state);
 /* Runs the tests on each backend; how many failed. */
-#define dpc_run(tests) dpc_run_on_all((tests), sizeof(tests) / sizeof((tests)[0]))
-int dpc_run_on_all(const struct CMUnitTest *tests, size_t n);
+#define dpc_run(tests) dpc_run_on(NULL, (tests), sizeof(tests) / sizeof((tests)[0]))
+/* Of what only the kernel's datapath has: maps, and a clock. */
+#define dpc_run_ebpf(tests) dpc_run_on(&nve_dp_ebpf, (tests), sizeof(tests) / sizeof((tests)[0]))
+int dpc_run_on(const struct nve_dp_ops *ops, const struct CMUnitTest *tests, size_t n);
