@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "access.h"
+#include "acl.h"
 #include "outer.h"
 
 /* A TSI can be reached if it is Activated, the address counts, and it is of this VN. */
@@ -83,6 +83,8 @@ static __always_inline int nve_access(struct nve_frame *f)
 		return why;
 	nve_touch(f->from);
 	why = nve_find(f, eth->dst);
+	if (!why && f->from->features & (NVE_TSI_ACL_IN | NVE_TSI_ACL_OUT))
+		why = nve_acl_access(f);
 	if (why)
 		return why;
 	if (f->to)
@@ -110,6 +112,8 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);
 	why = nve_tos_in(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
+	if (!why && f->to && f->to->features & NVE_TSI_ACL_OUT)
+		why = nve_acl_underlay(f, f->to->acl);
 	if (why || !f->vtep)
 		return why;
 	/* The TSI moved on (D7): to its new NVE, but never back to where the frame came from. */

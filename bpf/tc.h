@@ -43,6 +43,7 @@ static __always_inline int nve_tc_end(const struct nve_frame *f, int why)
 {
 	if (why == NVE_TO_HOST)
 		return NVE_TC_OK;
+	nve_acl_end(f);
 	if (why)
 		nve_drop(why, f->who.tsi, f->to_tsi);
 	else if (f->vtep)

@@ -28,6 +28,7 @@ static __always_inline void nve_macs_put(void *at, struct nve_macs macs)
 static __always_inline struct nve_frame nve_xdp_frame(struct xdp_md *ctx)
 {
 	return (struct nve_frame){
+		.ctx = ctx,
 		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 		.len = ctx->data_end - ctx->data,
@@ -172,6 +173,7 @@ static __always_inline int nve_xdp_end(const struct nve_frame *f, int why)
 {
 	if (why == NVE_TO_HOST)
 		return XDP_PASS;
+	nve_acl_end(f);
 	if (why) {
 		nve_drop(why, f->who.tsi, f->to_tsi);
 		return XDP_DROP;

@@ -3,7 +3,7 @@
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
  * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats,
- * send, why.
+ * send, why, acl.
  */
 #pragma once
 
@@ -24,6 +24,8 @@ enum nve_ebpf_map {
 	NVE_MAP_VTEP,
 	NVE_MAP_PEER,
 	NVE_MAP_FLOOD,
+	NVE_MAP_ACL_SET,
+	NVE_MAP_ACL,
 	NVE_MAP_ANSWERS,
 	NVE_MAP_DROPS,
 	NVE_MAP_TSI_DROPS,
@@ -71,6 +73,8 @@ struct nve_ebpf_hop {
 	uint8_t mac[NVE_MAC_LEN];
 };
 
+struct nve_ebpf_acls;
+
 struct nve_dp {
 	struct nve_shadow shadow;
 	struct nve_ip local_vtep, local_vtep6;
@@ -80,6 +84,7 @@ struct nve_dp {
 	int prog[NVE_PROGS];
 	int map[NVE_MAPS];
 	struct nve_ebpf_buffer buffer[NVE_MAPS];
+	struct nve_ebpf_acls *acls;
 	uint32_t n_src, n_src_ip; /* rows in use */
 	uint64_t written;         /* rows, by batches and updates; tests read it */
 	int row_error;            /* the first since it was looked at; later writes are not tried */

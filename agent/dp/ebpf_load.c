@@ -38,6 +38,8 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_VTEP] = "nve_vtep",
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
+	[NVE_MAP_ACL_SET] = "nve_acl_set",
+	[NVE_MAP_ACL] = "nve_acl",
 	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
@@ -83,6 +85,10 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return dp->shadow.max_peers;
 	case NVE_MAP_FLOOD:
 		return l->max_vns;
+	case NVE_MAP_ACL_SET:
+		return NVE_ACL_SETS;
+	case NVE_MAP_ACL:
+		return NVE_ACL_ROWS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:

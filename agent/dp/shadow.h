@@ -58,8 +58,14 @@ struct nve_shadow_vap {
 	struct nve_shadow_vap *vn_next; /* of the same VN, as of 'want' */
 };
 
+struct nve_shadow_acl {
+	struct nve_acl *now, *want;
+	bool listed;
+};
+
 struct nve_shadow_vn_state {
 	uint32_t vni;
+	uint32_t acl;
 	uint8_t encap, tos;
 	uint32_t n_vteps;
 	uint32_t vteps[];
@@ -101,8 +107,10 @@ struct nve_shadow {
 	uint32_t *fdb_buckets;
 	uint32_t fdb_mask, fdb_free, fdb_top;
 	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers; /* room taken, by 'want' */
-	/* What differs: slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
-	struct nve_shadow_list vtep_list, vn_list, vap_list, tsi_list, fdb_list;
+	struct nve_shadow_acl acls[NVE_DP_ACLS_MAX + 1]; /* by id */
+	uint32_t n_acls, n_acl_rows;
+	/* What differs: ids, slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
+	struct nve_shadow_list acl_list, vtep_list, vn_list, vap_list, tsi_list, fdb_list;
 };
 
 int nve_shadow_open(const struct nve_dp_limits *limits, struct nve_shadow *s);
@@ -115,6 +123,10 @@ int nve_shadow_port_set(struct nve_shadow *s, const struct nve_dp_port *port);
 void nve_shadow_port_del(struct nve_shadow *s, uint16_t slot);
 int nve_shadow_vtep_set(struct nve_shadow *s, uint32_t slot, const struct nve_ip *ip);
 int nve_shadow_vtep_del(struct nve_shadow *s, uint32_t slot);
+/* 0: that is what is wanted already; 1: it could be set; else -errno. */
+int nve_shadow_acl_check(const struct nve_shadow *s, const struct nve_dp_acl *acl);
+int nve_shadow_acl_set(struct nve_shadow *s, const struct nve_dp_acl *acl);
+int nve_shadow_acl_del(struct nve_shadow *s, uint32_t id);
 int nve_shadow_vn_set(struct nve_shadow *s, const struct nve_dp_vn *vn);
 int nve_shadow_vn_del(struct nve_shadow *s, uint32_t vn_id);
 int nve_shadow_vap_set(struct nve_shadow *s, const struct nve_dp_vap *vap);
