@@ -207,7 +207,7 @@ static void carry_rows(struct nve_dp *dp, uint32_t id)
 		while (k < was->n_rules &&
 		       memcmp(&was->rules[k], &is->rules[i], sizeof(is->rules[i])) != 0)
 			k++;
-		if (k == was->n_rules && i < is->n_rules)
+		if (k == was->n_rules && (i < is->n_rules || was->deny != is->deny))
 			continue;
 		from = k + 1;
 		old = a->now[id].rows + k;

@@ -38,3 +38,6 @@ int dpc_tear_down(void **state);
 /* Runs the tests on each backend; how many failed. */
 #define dpc_run(tests) dpc_run_on_all((tests), sizeof(tests) / sizeof((tests)[0]))
 int dpc_run_on_all(const struct CMUnitTest *tests, size_t n);
+/* ... but for the fake, which has no frames of bytes. */
+#define dpc_run_ebpf(tests) dpc_run_on_ebpf((tests), sizeof(tests) / sizeof((tests)[0]))
+int dpc_run_on_ebpf(const struct CMUnitTest *tests, size_t n);
