@@ -10,6 +10,7 @@
 
 #include "dp/dp.h"
 #include "dp/hash.h"
+#include "dp/shadow_acl.h"
 
 struct nve_shadow_addr {
 	struct nve_addr addr;
@@ -56,11 +57,6 @@ struct nve_shadow_vap {
 	struct nve_shadow_vap_state now, want;
 	uint32_t n_ip_only;             /* TSIs of 'want' here that have no MAC */
 	struct nve_shadow_vap *vn_next; /* of the same VN, as of 'want' */
-};
-
-struct nve_shadow_acl {
-	struct nve_acl *now, *want;
-	bool listed;
 };
 
 struct nve_shadow_vn_state {
@@ -123,10 +119,6 @@ int nve_shadow_port_set(struct nve_shadow *s, const struct nve_dp_port *port);
 void nve_shadow_port_del(struct nve_shadow *s, uint16_t slot);
 int nve_shadow_vtep_set(struct nve_shadow *s, uint32_t slot, const struct nve_ip *ip);
 int nve_shadow_vtep_del(struct nve_shadow *s, uint32_t slot);
-/* 0: that is what is wanted already; 1: it could be set; else -errno. */
-int nve_shadow_acl_check(const struct nve_shadow *s, const struct nve_dp_acl *acl);
-int nve_shadow_acl_set(struct nve_shadow *s, const struct nve_dp_acl *acl);
-int nve_shadow_acl_del(struct nve_shadow *s, uint32_t id);
 int nve_shadow_vn_set(struct nve_shadow *s, const struct nve_dp_vn *vn);
 int nve_shadow_vn_del(struct nve_shadow *s, uint32_t vn_id);
 int nve_shadow_vap_set(struct nve_shadow *s, const struct nve_dp_vap *vap);

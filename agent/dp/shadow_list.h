@@ -16,8 +16,6 @@ struct nve_shadow_vap *nve_shadow_vap_get(struct nve_shadow *s, uint16_t port, u
 /* Frees the VAP if nothing is left of it. */
 void nve_shadow_vap_put(struct nve_shadow *s, struct nve_shadow_vap *vap);
 
-void nve_shadow_acl_commit(struct nve_shadow *s);
-void nve_shadow_acl_clear(struct nve_shadow *s);
 void nve_shadow_vn_commit(struct nve_shadow *s, struct nve_shadow_vn *vn);
 void nve_shadow_fdb_commit(struct nve_shadow *s);
 
