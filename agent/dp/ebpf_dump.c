@@ -374,6 +374,8 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 		return s->n_acls;
 	case NVE_MAP_ACL:
 		return s->n_acl_rows;
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:

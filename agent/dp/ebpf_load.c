@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dp/ebpf_answers.h"
 #include "dp/ebpf_tables.h"
 #include "nve.skel.h"
 
@@ -40,6 +41,7 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_FLOOD] = "nve_flood",
 	[NVE_MAP_ACL_SET] = "nve_acl_set",
 	[NVE_MAP_ACL] = "nve_acl",
+	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
 	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
@@ -89,6 +91,8 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return NVE_ACL_SETS;
 	case NVE_MAP_ACL:
 		return NVE_ACL_ROWS;
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:
@@ -255,7 +259,7 @@ static int use(struct nve_dp *dp, struct nve *skel)
 	}
 	dp->tsi = map_memory(dp->map[NVE_MAP_TSI], tsi_bytes(dp));
 	dp->vap = map_memory(dp->map[NVE_MAP_VAP], vap_bytes());
-	return dp->tsi && dp->vap ? 0 : -ENOMEM;
+	return dp->tsi && dp->vap ? nve_ebpf_icmp_rate(dp) : -ENOMEM;
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)

@@ -60,8 +60,7 @@ struct nve_shadow_vap {
 };
 
 struct nve_shadow_vn_state {
-	uint32_t vni;
-	uint32_t acl;
+	uint32_t vni, acl;
 	uint8_t encap, tos;
 	uint32_t n_vteps;
 	uint32_t vteps[];
@@ -102,9 +101,9 @@ struct nve_shadow {
 	struct nve_shadow_fdb *fdb;
 	uint32_t *fdb_buckets;
 	uint32_t fdb_mask, fdb_free, fdb_top;
-	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers; /* room taken, by 'want' */
+	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers, n_acls,
+		n_acl_rows;                              /* room taken, by 'want' */
 	struct nve_shadow_acl acls[NVE_DP_ACLS_MAX + 1]; /* by id */
-	uint32_t n_acls, n_acl_rows;
 	/* What differs: ids, slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
 	struct nve_shadow_list acl_list, vtep_list, vn_list, vap_list, tsi_list, fdb_list;
 };

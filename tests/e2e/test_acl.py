@@ -4,8 +4,8 @@
 
     vm-a ==hv1==[p1 nve1 eth0]-- wire --[eth0 nve2 p1]==hv2== vm-b        vm-c ==hv1 (nve1)
 
-Passes when ping gets through, TCP to port 22 does not and to port 7777 does; the rules' counters say
-so; new rules hold from the next SIGHUP on, without a frame lost that both allow; a file of 4097
+Passes when ping gets through, TCP to port 22 does not and to port 7777 does; the rules' counters
+say so; new rules hold from the next SIGHUP on, without a frame lost that both allow; a file of 4097
 rules changes nothing; 4096 rules decide as one would; and the rules go with the VN.
 """
 import json
