@@ -86,8 +86,7 @@ struct nve_shadow_fdb {
 _Static_assert(sizeof(struct nve_shadow_fdb) == 28, "there may be a million of them");
 
 struct nve_shadow_list {
-	uint32_t *v;
-	uint32_t n, room;
+	uint32_t *v, n, room;
 };
 
 struct nve_shadow {

@@ -301,7 +301,7 @@ static void tables_are_printed_with_named_fields(void **state)
 	assert_dump("fdb", "\"first\":{\"slot\":0,\"gen\":0,\"when\":0,\"kind\":2}");
 	assert_dump("peer", "{\"vni\":100,\"ip\":\"192.0.2.2\"} {\"vn_id\":7,\"vtep\":0,"
 			    "\"tunnel\":0}");
-	assert_dump("flood", "{\"vn_id\":8} {\"n\":1,\"vni\":200,\"members\":[{\"slot\":1,");
+	assert_dump("flood", "{\"vn_id\":8} {\"n\":1,\"vni\":200,\"acl\":0,\"members\":[{\"slot\":1,");
 	assert_dump("tsi", "{\"tsi\":1} {\"live\":4294967296,");
 	assert_dump("vtep", "\"ip\":\"192.0.2.3\"");
 	assert_dump("port", "{\"ifindex\":");
