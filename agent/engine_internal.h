@@ -24,7 +24,7 @@ bool nve_vn_in_use(const struct nve_engine *e, uint32_t vn_id);
 bool nve_vn_live(const struct nve_engine *e, uint32_t vn_id);
 int nve_vn_enter(struct nve_engine *e, uint32_t vn_id);
 int nve_vn_leave(struct nve_engine *e, uint32_t vn_id);
-int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn);
+int nve_vn_say(struct nve_engine *e, struct nve_vn_rec *vn);
 int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn); /* after its TSIs */
 int nve_vn_refresh(struct nve_engine *e, struct nve_vn_rec *vn);
 void nve_vn_reap(struct nve_engine *e);
@@ -51,6 +51,10 @@ int nve_neigh_of_tsi(struct nve_engine *e, uint32_t slot, uint32_t vn_id, size_t
 int nve_neigh_say_vn(struct nve_engine *e, const struct nve_vn_rec *vn);
 void nve_neigh_free(struct nve_engine *e, struct nve_claim **owner);
 void nve_neigh_free_all(struct nve_engine *e); /* those of TSIs */
+/* engine_acl.c: the rules of VN profiles, in the datapath while a VN there has them. */
+int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret);
+void nve_acl_drop(struct nve_engine *e, uint32_t acl); /* it was not taken */
+int nve_acl_take(struct nve_engine *e, struct nve_vn_rec *vn, uint32_t acl);
 
 /* engine_fdb.c and engine_pub.c */
 int nve_fdb_sync(struct nve_engine *e, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);

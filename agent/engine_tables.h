@@ -48,6 +48,12 @@ struct nve_claim {
 	uint64_t epoch;
 };
 
+/* A VN profile whose rules the datapath has (S3). */
+struct nve_acl_rec {
+	char name[NVE_NAME_MAX + 1];
+	uint32_t refs; /* VNs that the datapath has with it; 0 = free */
+};
+
 /* A VN with a VAP here.  Kept to the end of the turn in which its last VAP goes, for undoing. */
 struct nve_vn_rec {
 	struct nve_vn_rec *next;
@@ -57,6 +63,7 @@ struct nve_vn_rec {
 	bool entering;                 /* its remote MACs are still to be said */
 	bool dirty;                    /* the NVA changed it */
 	bool withdrawn;                /* the NVA does not know it any more (said once) */
+	uint32_t acl;                  /* of its profile's rules in the datapath; 0: none */
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;
@@ -115,6 +122,7 @@ struct nve_engine {
 	size_t n_bindings, cap_bindings;
 	struct nve_tsi_addr addrs[NVE_TSI_ADDRS_MAX];
 
+	struct nve_acl_rec acls[NVE_DP_ACLS_MAX + 1]; /* by id, from 1 */
 	struct nve_vn_rec *vns[NVE_VN_BUCKETS];
 	struct nve_remote *remotes[NVE_HASH_BUCKETS];
 	struct nve_pub *pubs[NVE_HASH_BUCKETS];

@@ -296,9 +296,9 @@ static void vteps_ref(struct nve_engine *e, const uint32_t *slots, size_t n, uin
 		e->vteps[slots[i]].refs += change;
 }
 
-int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn)
+int nve_vn_say(struct nve_engine *e, struct nve_vn_rec *vn)
 {
-	const struct nve_dp_vn row = {
+	struct nve_dp_vn row = {
 		.vn_id = vn->context.vn_id,
 		.vni = vn->context.vni,
 		.encap = vn->context.encap == NVE_NVA_GENEVE ? NVE_DP_GENEVE : NVE_DP_VXLAN,
@@ -308,11 +308,16 @@ int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn)
 		.n_vteps = vn->n_slots,
 		.vteps = vn->slots
 	};
-	int r = e->dp_ops->vn_set(e->dp, &row);
+	int r = nve_acl_say(e, vn, &row.acl);
 
+	if (r < 0)
+		return r;
+	r = e->dp_ops->vn_set(e->dp, &row);
 	if (r == -ENOSPC)
 		e->full = vn->n_slots >= e->limits.max_flood ? NVE_RES_VTEPS : NVE_RES_VNS;
-	return r;
+	if (r < 0)
+		nve_acl_drop(e, row.acl);
+	return r < 0 ? r : nve_acl_take(e, vn, row.acl);
 }
 
 int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn)
@@ -448,6 +453,8 @@ int nve_vn_leave(struct nve_engine *e, uint32_t vn_id)
 	r = nve_neigh_say_vn(e, vn);
 	first = first ? first : r;
 	r = e->dp_ops->vn_del(e->dp, vn_id);
+	first = first ? first : r;
+	r = nve_acl_take(e, vn, 0);
 	first = first ? first : r;
 	r = vteps_idle(e, vn->slots, vn->n_slots);
 	return first ? first : r;

@@ -23,6 +23,7 @@ struct nve_flood_run {
 	__u32 has_remote4; /* some member is a VTEP */
 	__u32 has_remote6;
 	__u32 has_member; /* some copy was sent, or lost under a reason of its own */
+	__u32 no_local;   /* copies to VAPs are lost: the rules forbid them */
 	__u16 priority;   /* and DEI, as in the TCI */
 };
 
@@ -38,6 +39,7 @@ static __always_inline struct nve_flood_run nve_flood_begin(struct __sk_buff *sk
 		.ifindex = f->who.ifindex,
 		.vid = f->who.vid,
 		.tsi = f->who.tsi,
+		.no_local = f->no_local,
 		.outer = nve_outer_of(f, 0),
 		.priority = f->tci & ~NVE_VID_MASK,
 	};
@@ -63,10 +65,12 @@ static long nve_flood_local(__u32 i, struct nve_flood_run *run)
 	if (vap->ifindex == run->ifindex && vid == run->vid)
 		return 0;
 	run->has_member = 1;
-	if (nve_dry) {
-		nve_trace_copy(NVE_FORWARD);
+	if (nve_dry)
+		nve_trace_copy(run->no_local ? NVE_DROP_ACL : NVE_FORWARD);
+	else if (run->no_local)
+		nve_count_drop(NVE_DROP_ACL, run->tsi);
+	if (nve_dry || run->no_local)
 		return 0;
-	}
 	if (nve_tc_tag(run->skb, run->priority | vid)) {
 		nve_count_drop(NVE_DROP_NO_ROOM, run->tsi);
 		return 0;
@@ -195,14 +199,17 @@ static __always_inline int nve_flood_access(struct __sk_buff *skb, const struct 
 }
 
 /* BUM from the underlay: to local VAPs. */
-static __always_inline int nve_flood_underlay(struct __sk_buff *skb, const struct nve_frame *f)
+static __always_inline int nve_flood_underlay(struct __sk_buff *skb, struct nve_frame *f)
 {
 	struct nve_flood_run run = nve_flood_begin(skb, f);
-	int why;
+	int why = NVE_FORWARD;
 
 	if (!run.flood)
 		return NVE_DROP_NO_MEMBER;
-	why = nve_tc_unwrap(skb, f);
+	if (run.flood->acl)
+		why = nve_acl_underlay(f, run.flood->acl);
+	if (!why)
+		why = nve_tc_unwrap(skb, f);
 	if (why)
 		return why;
 	bpf_loop(nve_flood_size(run.flood), nve_flood_local, &run, 0);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "access.h"
+#include "acl.h"
 #include "answer.h"
 #include "outer.h"
 
@@ -86,6 +86,8 @@ static __always_inline int nve_access(struct nve_frame *f)
 	if (f->from->features & NVE_TSI_GLEAN)
 		nve_glean_known(f);
 	why = nve_find(f, eth->dst);
+	if (!why && f->from->features & (NVE_TSI_ACL_IN | NVE_TSI_ACL_OUT))
+		why = nve_acl_access(f);
 	if (why)
 		return why;
 	if (f->to)
@@ -113,6 +115,8 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);
 	why = nve_tos_in(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
+	if (!why && f->to && f->to->features & NVE_TSI_ACL_OUT)
+		why = nve_acl_underlay(f, f->to->acl);
 	if (why || f->to)
 		return why;
 	if (!f->vtep) /* who asks behind another NVE is answered there */

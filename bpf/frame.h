@@ -37,7 +37,11 @@ struct nve_who {
 };
 
 struct nve_frame {
-	void *data; /* these four are dead once the frame was moved */
+	void *ctx; /* struct xdp_md, or struct __sk_buff if 'tc' */
+	bool tc;
+	bool acl;      /* it met rules, which are to be counted (acl.h) */
+	bool no_local; /* flooded, but not to TSIs: their rules forbid it */
+	void *data;    /* these four are dead once the frame was moved */
 	void *end;
 	void *l3;
 	void *inner;     /* the tenant's frame in the tunnel */
@@ -90,10 +94,12 @@ static __always_inline void nve_count_drop(__u32 why, __u32 tsi)
 		bpf_map_update_elem(&nve_tsi_drops, &key, &one, BPF_NOEXIST);
 }
 
-/* The one exit of lost frames: a frame for a TSI that is not in use is that TSI's loss. */
+/* The one exit of lost frames: one for a TSI that is not in use, or may not get it, is its loss. */
 static __noinline int nve_drop(__u32 why, __u32 from, __u32 to)
 {
-	nve_count_drop(why, why == NVE_DROP_DST_INACTIVE ? to : from);
+	bool is_to = why == NVE_DROP_DST_INACTIVE || (why == NVE_DROP_ACL && from == NVE_NO_TSI);
+
+	nve_count_drop(why, is_to ? to : from);
 	return 0;
 }
 

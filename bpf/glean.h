@@ -117,8 +117,8 @@ static __noinline int nve_glean_seen(const struct nve_who *who, void *l3, void *
 	row = nve_lookup(gleaner, &owner);
 	if (!row)
 		return 0;
-	/* By 0, which the verifier does not know: else all it learns of the frame here makes the way
-	 * of the frame after this another one, to be walked again. */
+	/* By 0, which the verifier does not know: else all it learns of the frame here makes the
+	 * way of the frame after this another one, to be walked again. */
 	l3 += row->pad & 1;
 	if (nve_glean_ip(l3, end, proto, who->mac, ip))
 		return 0;

@@ -180,3 +180,26 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nve_tsi_stats);
 } nve_tsi_stats SEC(".maps");
+
+/* The rules of a VN's profile, in cells; each slot's array as large as they need. */
+struct nve_acl_cells {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(union nve_acl_cell));
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, NVE_ACL_SETS);
+	__type(key, __u32);
+	__array(values, struct nve_acl_cells);
+} nve_acl_set SEC(".maps");
+
+/* Rule, counted through all sets -> frames and bytes.  Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NVE_ACL_ROWS);
+	__type(key, __u32);
+	__type(value, struct nve_acl_row);
+} nve_acl SEC(".maps");

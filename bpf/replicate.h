@@ -242,6 +242,8 @@ static __noinline int nve_copy_ready(const struct nve_copy *c, __u32 len)
 	run.flood = nve_lookup(flood, &run.c.vn_id);
 	if (!run.flood)
 		return NVE_DROP_NO_MEMBER;
+	if (run.flood->acl && !run.c.to_vteps) /* may be forbidden, which TC finds out */
+		return NVE_TO_HOST;
 	bpf_loop(NVE_FLOOD_MAX, nve_copy_look, &run, 0);
 	return run.is_tcs ? NVE_TO_HOST : run.has_member ? NVE_FORWARD : NVE_DROP_NO_MEMBER;
 }

@@ -55,6 +55,7 @@ static __always_inline int nve_tc_end(struct __sk_buff *skb, const struct nve_fr
 {
 	if (why == NVE_TO_HOST)
 		return NVE_TC_OK;
+	nve_acl_end(f);
 	if (why)
 		return nve_tc_lost(skb, f, why);
 	if (f->vtep)

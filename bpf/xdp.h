@@ -12,6 +12,7 @@
 static __always_inline struct nve_frame nve_xdp_frame(struct xdp_md *ctx)
 {
 	return (struct nve_frame){
+		.ctx = ctx,
 		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 		.len = ctx->data_end - ctx->data,
@@ -147,7 +148,9 @@ static __always_inline int nve_xdp_flood(struct xdp_md *ctx, struct nve_frame *f
 	int why;
 
 	f->at.ifindex = nve_copy_loop();
-	if (nve_dry || !f->at.ifindex) /* TC's dry run tells of the same copies */
+	/* TC's dry run tells of the same copies; and TC knows to leave out those to TSIs (acl.h).
+	 */
+	if (nve_dry || !f->at.ifindex || f->no_local)
 		return NVE_TO_HOST;
 	why = nve_copy_ready(&c, f->len);
 	if (why)
@@ -194,6 +197,7 @@ static __always_inline int nve_xdp_lost(struct xdp_md *ctx, const struct nve_fra
 
 	if (answer && !(f->from->port_flags & NVE_PORT_XDP))
 		return XDP_PASS;
+	nve_acl_end(f);
 	nve_drop(why, f->who.tsi, f->to_tsi);
 	if (answer && nve_xdp_too_big(ctx, nve_tenant_mtu(f->vtep), f->who.tsi))
 		return bpf_redirect(f->who.ifindex, 0);
@@ -206,6 +210,7 @@ static __always_inline int nve_xdp_end(struct xdp_md *ctx, const struct nve_fram
 		return XDP_PASS;
 	if (why)
 		return nve_xdp_lost(ctx, f, why);
+	nve_acl_end(f);
 	if (f->answer)
 		return bpf_redirect(f->who.ifindex, 0);
 	return bpf_redirect(f->vtep ? f->vtep->ifindex : f->at.ifindex, 0);

@@ -81,6 +81,7 @@ enum nve_resource {
 	NVE_RES_VTEPS,
 	NVE_RES_FDB,
 	NVE_RES_CLIENT, /* one client's share */
+	NVE_RES_ACLS,
 };
 
 /* What the requester is told.  On refusal only reason and the fields said below mean anything. */

@@ -21,6 +21,7 @@
  */
 #pragma once
 
+#include "core/acl.h"
 #include "core/reasons.h"
 #include "core/types.h"
 
@@ -94,8 +95,16 @@ struct nve_dp_vn {
 	uint8_t encap; /* enum nve_dp_encap */
 	uint8_t tos;   /* enum nve_dp_tos */
 	struct nve_dp_bum bum;
+	uint32_t acl; /* id of its profile's rules; 0: none */
 	uint32_t n_vteps;
 	const uint32_t *vteps; /* slots: those that get BUM copies, and may send to this VN */
+};
+
+/* The rules of a profile, which VNs may share (S3). */
+enum { NVE_DP_ACLS_MAX = 255, NVE_DP_ACL_ROWS_MAX = 16384 }; /* rows: rules of all, 1 more each */
+struct nve_dp_acl {
+	uint32_t id; /* key, from 1 */
+	struct nve_acl acl;
 };
 
 struct nve_dp_vap {
@@ -247,6 +256,10 @@ struct nve_dp_ops {
 	/* -EAFNOSUPPORT: this NVE has no address of that family. */
 	int (*vtep_set)(struct nve_dp *dp, uint32_t slot, const struct nve_ip *ip);
 	int (*vtep_del)(struct nve_dp *dp, uint32_t slot);
+	/* A VN's frames meet the rules while their TSIs are Activated (S61, S78), the old ones or
+	 * the new ones; what no VN refers to is deleted after the VNs' change. */
+	int (*acl_set)(struct nve_dp *dp, const struct nve_dp_acl *acl);
+	int (*acl_del)(struct nve_dp *dp, uint32_t id);
 	int (*vn_set)(struct nve_dp *dp, const struct nve_dp_vn *vn);
 	int (*vn_del)(struct nve_dp *dp, uint32_t vn_id);
 	int (*vap_set)(struct nve_dp *dp, const struct nve_dp_vap *vap);

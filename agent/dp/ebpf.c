@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dp/ebpf_acl.h"
 #include "dp/ebpf_answers.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_stats.h"
@@ -34,6 +35,9 @@ static void ebpf_close(struct nve_dp *dp)
 	nve_ebpf_netlink_close(dp);
 	nve_ebpf_why_close(dp);
 	nve_ebpf_unload(dp);
+	if (dp->acls)
+		nve_ebpf_acls_reset(dp);
+	free(dp->acls);
 	nve_shadow_close(&dp->shadow);
 	if (dp->pin_fd >= 0)
 		close(dp->pin_fd);
@@ -74,6 +78,7 @@ static struct nve_dp *dp_new(const struct nve_dp_config *config)
 	dp->moving = NVE_SLOT_NONE;
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].tc_link = dp->ports[i].xdp_link = -1;
+	dp->acls = calloc(1, sizeof(*dp->acls));
 	dp->hops = calloc(config->limits.max_vteps, sizeof(dp->hops[0]));
 	return dp;
 }
@@ -108,7 +113,7 @@ static int ebpf_open(const struct nve_dp_config *config, struct nve_dp **ret, ch
 	if (r < 0)
 		return r;
 	dp = dp_new(config);
-	if (!dp || !dp->hops) {
+	if (!dp || !dp->hops || !dp->acls) {
 		ebpf_close(dp);
 		return -ENOMEM;
 	}
@@ -202,6 +207,7 @@ static int ebpf_apply(struct nve_dp *dp)
 static int ebpf_resync_begin(struct nve_dp *dp)
 {
 	nve_shadow_reset(&dp->shadow);
+	nve_ebpf_acls_reset(dp);
 	dp->in_resync = true;
 	return 0;
 }
@@ -239,6 +245,8 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.port_status = nve_ebpf_port_status,
 	.vtep_set = ebpf_vtep_set,
 	.vtep_del = ebpf_vtep_del,
+	.acl_set = nve_ebpf_acl_set,
+	.acl_del = nve_ebpf_acl_del,
 	.vn_set = ebpf_vn_set,
 	.vn_del = ebpf_vn_del,
 	.vap_set = ebpf_vap_set,

@@ -3,7 +3,7 @@
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
  * TSI in use), fdb, vn, glean, apply, resync, attach, copier, probe, netlink, neigh, dump,
- * stats, send, suppress, why.
+ * stats, send, suppress, acl, why.
  */
 #pragma once
 
@@ -26,6 +26,8 @@ enum nve_ebpf_map {
 	NVE_MAP_FLOOD,
 	NVE_MAP_NEIGH,
 	NVE_MAP_BUM,
+	NVE_MAP_ACL_SET,
+	NVE_MAP_ACL,
 	NVE_MAP_ICMP_METER,
 	NVE_MAP_GLEANER,
 	NVE_MAP_GLEANED,
@@ -87,6 +89,8 @@ struct nve_ebpf_hop {
 	uint8_t mac[NVE_MAC_LEN];
 };
 
+struct nve_ebpf_acls;
+
 struct nve_dp {
 	struct nve_shadow shadow;
 	struct nve_ip local_vtep, local_vtep6;
@@ -96,6 +100,7 @@ struct nve_dp {
 	int prog[NVE_PROGS];
 	int map[NVE_MAPS];
 	struct nve_ebpf_buffer buffer[NVE_MAPS];
+	struct nve_ebpf_acls *acls;
 	uint32_t n_src, n_src_ip; /* rows in use */
 	uint64_t written;         /* rows, by batches and updates; tests read it */
 	int row_error;            /* the first since it was looked at; later writes are not tried */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dp/ebpf_acl.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 
@@ -157,7 +158,7 @@ static void write_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 	nve_ebpf_flood_row(dp, vn, &flood);
 	nve_ebpf_put(dp, NVE_MAP_FLOOD, &vn->vn_id, &flood);
 	if (vn->now && (vn->now->vni != vn->want->vni || vn->now->encap != vn->want->encap ||
-			vn->now->tos != vn->want->tos))
+			vn->now->tos != vn->want->tos || vn->now->acl != vn->want->acl))
 		nve_ebpf_tunnel_write(dp, vn);
 }
 
@@ -199,6 +200,7 @@ static void write_fdb(struct nve_dp *dp)
 
 static void new_rows(struct nve_dp *dp)
 {
+	nve_ebpf_acls_write(dp);
 	for (uint32_t i = 0; i < dp->shadow.vtep_list.n; i++) {
 		int r = nve_ebpf_vtep_resolve(dp, dp->shadow.vtep_list.v[i]);
 
@@ -263,6 +265,7 @@ static int finish(struct nve_dp *dp)
 	if (r < 0)
 		return r;
 	each_tsi(dp, count_rows);
+	nve_ebpf_acls_remove(dp);
 	nve_shadow_commit(&dp->shadow);
 	for (int i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].row_ifindex = dp->ports[i].ifindex;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dp/ebpf_acl.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
 #include "dp/ebpf_why.h"
@@ -288,7 +289,11 @@ static int dump_rows(struct nve_dp *dp, struct nve_ebpf_dump *d)
 int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void *arg)
 {
 	struct nve_ebpf_dump *d = NULL;
-	int r = nve_ebpf_dump_open(dp, table, &d);
+	int r;
+
+	if (nve_ebpf_acl_dump(dp, table, fn, arg))
+		return 0;
+	r = nve_ebpf_dump_open(dp, table, &d);
 
 	if (r < 0)
 		return r;
@@ -302,7 +307,11 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *key, void *value,
 		      nve_dp_row_fn *fn, void *arg)
 {
-	bool found = bpf_map_lookup_elem(dp->map[d->map], key, value) == 0;
+	bool found;
+
+	if (d->map == NVE_MAP_ACL)
+		return nve_ebpf_acl_dump_one(dp, *(const uint32_t *)key, fn, arg);
+	found = bpf_map_lookup_elem(dp->map[d->map], key, value) == 0;
 
 	/* Every row of an array is there; one that is all zero holds nothing. */
 	if (found && d->info.type == BPF_MAP_TYPE_ARRAY)
@@ -363,6 +372,10 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 		return s->n_vns;
 	case NVE_MAP_NEIGH:
 		return s->neighs.n;
+	case NVE_MAP_ACL_SET:
+		return s->n_acls;
+	case NVE_MAP_ACL:
+		return s->n_acl_rows;
 	case NVE_MAP_ICMP_METER:
 		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:

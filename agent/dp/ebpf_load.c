@@ -42,6 +42,8 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_FLOOD] = "nve_flood",
 	[NVE_MAP_NEIGH] = "nve_neigh",
 	[NVE_MAP_BUM] = "nve_bum",
+	[NVE_MAP_ACL_SET] = "nve_acl_set",
+	[NVE_MAP_ACL] = "nve_acl",
 	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
 	[NVE_MAP_GLEANER] = "nve_gleaner",
 	[NVE_MAP_GLEANED] = "nve_gleaned",
@@ -100,6 +102,10 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return l->max_vns;
 	case NVE_MAP_NEIGH:
 		return nve_shadow_max_neighs(l) + SLACK;
+	case NVE_MAP_ACL_SET:
+		return NVE_ACL_SETS;
+	case NVE_MAP_ACL:
+		return NVE_ACL_ROWS;
 	case NVE_MAP_ICMP_METER:
 		return NVE_ICMP_METERS;
 	case NVE_MAP_GLEANER:

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dp/ebpf_acl.h"
 #include "dp/ebpf_tables.h"
 
 _Static_assert((int)NVE_DP_DEST_TSI == NVE_DEST_TSI && (int)NVE_DP_DEST_VTEP == NVE_DEST_VTEP &&
 		       (int)NVE_DP_DEST_NONE == NVE_DEST_NONE,
 	       "kinds of destinations are copied into the tables");
 
-enum { NO_VTEP = UINT16_MAX };
+enum { NO_VTEP = UINT16_MAX, ACL_FEATURES = NVE_TSI_ACL_IN | NVE_TSI_ACL_OUT };
 
 /* --- fdb -------------------------------------------------------------------------------------- */
 
@@ -115,6 +116,7 @@ void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struc
 	memset(row, 0, sizeof(*row));
 	row->vni = vn->want->vni;
 	row->flags = nve_ebpf_flood_flags(&vn->want->bum);
+	row->acl = nve_ebpf_acl_slot(dp, vn->want);
 	for (uint32_t i = 0; i < vn->want->n_vteps; i++)
 		row->members[row->n++] = (struct nve_member){
 			.slot = vn->want->vteps[i],
@@ -184,6 +186,19 @@ static void store_place(struct nve_tsi_row *row, uint32_t ifindex, uint16_t vid,
 	__atomic_store_n((uint64_t *)(void *)&row->ifindex, word, __ATOMIC_RELEASE);
 }
 
+/* The set before the bits that make programs look at it; what they say of others stays. */
+static void store_acl(const struct nve_dp *dp, struct nve_tsi_row *row,
+		      const struct nve_shadow_vn_state *vn)
+{
+	uint8_t others = row->features & (uint8_t)~ACL_FEATURES;
+	uint8_t features = others | nve_ebpf_acl_features(dp, vn);
+
+	if (features == others)
+		__atomic_store_n(&row->features, others, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->acl, nve_ebpf_acl_slot(dp, vn), __ATOMIC_RELEASE);
+	__atomic_store_n(&row->features, features, __ATOMIC_RELEASE);
+}
+
 void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 {
 	const struct nve_shadow_tsi_state *state = dp->shadow.tsis[slot].want;
@@ -195,7 +210,8 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 	row->vni = vn && vn->want ? vn->want->vni : 0;
 	row->tunnel = vn && vn->want ? tunnel_flags(vn->want) : 0;
 	row->port_flags = port->flags;
-	row->features = state->glean ? NVE_TSI_GLEAN : 0;
+	row->features = (row->features & ACL_FEATURES) | (state->glean ? NVE_TSI_GLEAN : 0);
+	store_acl(dp, row, vn ? vn->want : NULL);
 	row->epoch = state->epoch;
 	store_place(row, port->ifindex, state->tag, state->key.port);
 }
@@ -224,6 +240,7 @@ void nve_ebpf_tunnel_write(struct nve_dp *dp, const struct nve_shadow_vn *vn)
 			continue;
 		__atomic_store_n(&dp->tsi[i].vni, vn->want->vni, __ATOMIC_RELEASE);
 		__atomic_store_n(&dp->tsi[i].tunnel, tunnel_flags(vn->want), __ATOMIC_RELEASE);
+		store_acl(dp, &dp->tsi[i], vn->want);
 	}
 }
 

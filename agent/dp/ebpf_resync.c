@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dp/ebpf_acl.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 #include "dp/rowset.h"
@@ -304,6 +305,9 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 {
 	int r, written;
 
+	r = nve_ebpf_acls_adopt(dp);
+	if (r < 0)
+		return r;
 	nve_shadow_commit(&dp->shadow);
 	for (int i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].row_ifindex = dp->ports[i].ifindex;
@@ -323,6 +327,7 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 		return r < 0 ? r : written;
 	sweep_vaps(dp);
 	sweep_tsis_on(dp);
+	nve_ebpf_acls_sweep(dp);
 	dp->torn = false;
 	return 0;
 }

@@ -119,6 +119,16 @@ static int fake_vtep_del(struct nve_dp *dp, uint32_t slot)
 	return nve_shadow_vtep_del(&dp->shadow, slot);
 }
 
+static int fake_acl_set(struct nve_dp *dp, const struct nve_dp_acl *acl)
+{
+	return may_fail(dp) ?: nve_shadow_acl_set(&dp->shadow, acl);
+}
+
+static int fake_acl_del(struct nve_dp *dp, uint32_t id)
+{
+	return nve_shadow_acl_del(&dp->shadow, id);
+}
+
 static int fake_vn_set(struct nve_dp *dp, const struct nve_dp_vn *vn)
 {
 	return may_fail(dp) ?: nve_shadow_vn_set(&dp->shadow, vn);
@@ -427,6 +437,8 @@ const struct nve_dp_ops nve_dp_fake = {
 	.port_status = fake_port_status,
 	.vtep_set = fake_vtep_set,
 	.vtep_del = fake_vtep_del,
+	.acl_set = fake_acl_set,
+	.acl_del = fake_acl_del,
 	.vn_set = fake_vn_set,
 	.vn_del = fake_vn_del,
 	.vap_set = fake_vap_set,

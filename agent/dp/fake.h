@@ -32,6 +32,11 @@ void nve_fake_unresolved(struct nve_dp *dp, bool unresolved);
 /* send() fails with 'error' (negative) from now on; 0 = no more. */
 void nve_fake_fail_send(struct nve_dp *dp, int error);
 
+/*
+ * An IP frame is UDP, to 10.9.9.9 or fd09::9.  One from a VTEP is so too, from MAC ..:99 and from
+ * 10.9.9.9 to 10.0.0.1.
+ */
+enum { NVE_FAKE_SRC_PORT = 1000, NVE_FAKE_DST_PORT = 2000, NVE_FAKE_TYPE = 0x88b5 };
 struct nve_fake_frame {
 	uint16_t port, tag;
 	uint8_t src[NVE_MAC_LEN];

@@ -31,6 +31,14 @@ struct nve_dp {
 	size_t n_told;
 };
 
+struct nve_fake_frame;
+
+/* What rules look at in these frames, and whether the VN's forbid them. */
+struct nve_acl_frame nve_fake_acl_frame(const struct nve_fake_frame *frame);
+struct nve_acl_frame nve_fake_acl_inner(const uint8_t dst[NVE_MAC_LEN]);
+bool nve_fake_denied(const struct nve_dp *dp, const struct nve_shadow_vn *vn, enum nve_acl_way way,
+		     const struct nve_acl_frame *f);
+
 /* As in nve_dp_ops. */
 int nve_fake_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
 		  const void *frame, size_t len);

@@ -156,7 +156,9 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 	const struct nve_shadow_vap *vap = nve_shadow_vap(&dp->shadow, frame->port, frame->tag);
 	struct nve_fake_verdict v = { .tsi = find_source(dp, frame) };
 	const struct nve_shadow_tsi_state *from, *to;
+	struct nve_acl_frame rule = nve_fake_acl_frame(frame);
 	const struct nve_shadow_vn *vn;
+	bool kept; /* from TSIs here */
 
 	if (!vap || !vap->now.set || vap->now.quarantined)
 		return v;
@@ -170,16 +172,21 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 	    (from->has_mac && !nve_shadow_mac_active(from, frame->src)) ||
 	    !ip_passes(from, frame->src, &frame->ip))
 		return v;
+	if (nve_fake_denied(dp, vn, NVE_ACL_FROM_TSI, &rule))
+		return v;
+	kept = nve_fake_denied(dp, vn, NVE_ACL_TO_TSI, &rule);
 	if (!(frame->dst[0] & 1))
 		v.pass = find_dest(dp, vn->vn_id, frame->dst, &v.dest);
 	if (v.pass && v.dest.kind == NVE_DP_DEST_NONE)
 		v.pass = may_flood(vn, frame->dst);
 	if ((frame->dst[0] & 1) || (v.pass && v.dest.kind == NVE_DP_DEST_NONE))
-		to_group(&v, vn->now->n_vteps + vap_copies(dp, vn->vn_id) - !!vap->now.n_activated);
+		to_group(&v,
+			 vn->now->n_vteps +
+				 (kept ? 0 : vap_copies(dp, vn->vn_id) - !!vap->now.n_activated));
 	if (!v.pass || v.dest.kind != NVE_DP_DEST_TSI)
 		return v;
 	to = dp->shadow.tsis[v.dest.slot].now;
-	v.pass = to->key.port != from->key.port || to->tag != from->tag;
+	v.pass = !kept && (to->key.port != from->key.port || to->tag != from->tag);
 	return v;
 }
 
@@ -208,6 +215,7 @@ struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct
 					   uint32_t vni, const uint8_t dst[NVE_MAC_LEN])
 {
 	struct nve_fake_verdict v = { .tsi = NVE_SLOT_NONE };
+	struct nve_acl_frame rule = nve_fake_acl_inner(dst);
 	struct nve_hash_node *node = NULL;
 
 	while ((node = nve_hash_next(&dp->shadow.vns, node))) {
@@ -226,6 +234,8 @@ struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct
 		if (v.dest.kind == NVE_DP_DEST_VTEP)
 			v.pass = memcmp(&dp->shadow.vteps[v.dest.slot].now, vtep, sizeof(*vtep)) !=
 				 0;
+		else if (nve_fake_denied(dp, vn, NVE_ACL_TO_TSI, &rule))
+			v = (struct nve_fake_verdict){ .tsi = NVE_SLOT_NONE };
 		break;
 	}
 	return v;

@@ -95,6 +95,7 @@ void nve_shadow_close(struct nve_shadow *s)
 {
 	if (s->vns.buckets && s->vaps.buckets)
 		nve_shadow_vn_clear(s);
+	nve_shadow_acl_clear(s);
 	nve_shadow_tsi_clear(s);
 	nve_shadow_fdb_close(s);
 	nve_shadow_neigh_close(s);
@@ -102,6 +103,7 @@ void nve_shadow_close(struct nve_shadow *s)
 	nve_hash_free(&s->vaps);
 	free(s->vteps);
 	free(s->tsis);
+	free(s->acl_list.v);
 	free(s->vtep_list.v);
 	free(s->vn_list.v);
 	free(s->vap_list.v);
@@ -113,6 +115,7 @@ void nve_shadow_close(struct nve_shadow *s)
 void nve_shadow_reset(struct nve_shadow *s)
 {
 	nve_shadow_vn_clear(s);
+	nve_shadow_acl_clear(s);
 	nve_shadow_tsi_clear(s);
 	nve_shadow_fdb_clear(s);
 	nve_shadow_neigh_clear(s);
@@ -143,5 +146,6 @@ void nve_shadow_commit(struct nve_shadow *s)
 		nve_shadow_vn_commit(s, nve_shadow_vn(s, s->vn_list.v[i]));
 	nve_shadow_fdb_commit(s);
 	nve_shadow_neigh_commit(s);
+	nve_shadow_acl_commit(s);
 	s->tsi_list.n = s->vtep_list.n = s->vap_list.n = s->vn_list.n = s->fdb_list.n = 0;
 }

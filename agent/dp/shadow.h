@@ -9,6 +9,8 @@
 #pragma once
 
 #include "dp/dp.h"
+#include "dp/hash.h"
+#include "dp/shadow_acl.h"
 #include "dp/shadow_neigh.h"
 
 struct nve_shadow_addr {
@@ -61,7 +63,7 @@ struct nve_shadow_vap {
 };
 
 struct nve_shadow_vn_state {
-	uint32_t vni;
+	uint32_t vni, acl;
 	uint8_t encap, tos;
 	struct nve_dp_bum bum;
 	uint32_t n_vteps;
@@ -88,8 +90,7 @@ struct nve_shadow_fdb {
 _Static_assert(sizeof(struct nve_shadow_fdb) == 28, "there may be a million of them");
 
 struct nve_shadow_list {
-	uint32_t *v;
-	uint32_t n, room;
+	uint32_t *v, n, room;
 };
 
 struct nve_shadow {
@@ -104,9 +105,11 @@ struct nve_shadow {
 	uint32_t *fdb_buckets;
 	uint32_t fdb_mask, fdb_free, fdb_top;
 	struct nve_shadow_neighs neighs;
-	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers; /* room taken, by 'want' */
-	/* What differs: slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
-	struct nve_shadow_list vtep_list, vn_list, vap_list, tsi_list, fdb_list;
+	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers, n_acls,
+		n_acl_rows;                              /* room taken, by 'want' */
+	struct nve_shadow_acl acls[NVE_DP_ACLS_MAX + 1]; /* by id */
+	/* What differs: ids, slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
+	struct nve_shadow_list acl_list, vtep_list, vn_list, vap_list, tsi_list, fdb_list;
 };
 
 int nve_shadow_open(const struct nve_dp_limits *limits, struct nve_shadow *s);

@@ -39,7 +39,7 @@ static bool same_bum(const struct nve_dp_bum *a, const struct nve_dp_bum *b)
 static bool same_vn(const struct nve_shadow_vn_state *a, const struct nve_shadow_vn_state *b)
 {
 	return a && b && a->vni == b->vni && a->encap == b->encap && a->tos == b->tos &&
-	       same_bum(&a->bum, &b->bum) && a->n_vteps == b->n_vteps &&
+	       same_bum(&a->bum, &b->bum) && a->acl == b->acl && a->n_vteps == b->n_vteps &&
 	       !memcmp(a->vteps, b->vteps, a->n_vteps * sizeof(a->vteps[0]));
 }
 
@@ -76,6 +76,8 @@ static int vn_check(const struct nve_shadow *s, const struct nve_dp_vn *vn,
 		return -EINVAL;
 	if (vn->encap > NVE_DP_GENEVE || vn->tos > NVE_DP_TOS_UNIFORM)
 		return -EOPNOTSUPP;
+	if (vn->acl && (vn->acl > NVE_DP_ACLS_MAX || !s->acls[vn->acl].want))
+		return -ENOENT;
 	for (uint32_t i = 0; i < vn->n_vteps; i++) {
 		if (vn->vteps[i] >= s->limits.max_vteps || !s->vteps[vn->vteps[i]].want.family)
 			return -ENOENT;
@@ -107,6 +109,7 @@ int nve_shadow_vn_set(struct nve_shadow *s, const struct nve_dp_vn *x)
 	state->encap = x->encap;
 	state->tos = x->tos;
 	state->bum = x->bum;
+	state->acl = x->acl;
 	state->n_vteps = x->n_vteps;
 	for (uint32_t i = 0; i < x->n_vteps; i++)
 		state->vteps[i] = x->vteps[i];

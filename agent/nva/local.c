@@ -95,6 +95,12 @@ static int local_vn_by_name(struct nve_nva *nva, const char *name,
 	return 0;
 }
 
+static int local_profile(struct nve_nva *nva, const char *name, const struct nve_acl **ret)
+{
+	*ret = nve_local_profile(&nva->table, name);
+	return *ret ? 0 : -ENOENT;
+}
+
 static int local_mappings(struct nve_nva *nva, uint32_t vn_id, nve_mapping_fn *fn, void *arg)
 {
 	const struct nve_local_vn *vn = nve_local_find(&nva->table, vn_id);
@@ -196,10 +202,18 @@ static void tell_mappings(struct nve_nva *nva, const struct nve_local_vn *was,
 	}
 }
 
-static void tell_vn(struct nve_nva *nva, uint32_t vn_id, const struct nve_local_vn *was,
-		    const struct nve_local_vn *is)
+static bool same_rules(const struct nve_nva *nva, const struct nve_local_table *old,
+		       const struct nve_local_vn *was, const struct nve_local_vn *is)
 {
-	if (!was || !is || !same_context(&was->context, &is->context))
+	return nve_acl_equal(nve_local_profile(old, was->context.profile),
+			     nve_local_profile(&nva->table, is->context.profile));
+}
+
+static void tell_vn(struct nve_nva *nva, const struct nve_local_table *old, uint32_t vn_id,
+		    const struct nve_local_vn *was, const struct nve_local_vn *is)
+{
+	if (!was || !is || !same_context(&was->context, &is->context) ||
+	    !same_rules(nva, old, was, is))
 		nva->callbacks.vn_changed(nva->callbacks.arg, vn_id);
 	tell_mappings(nva, was, is);
 }
@@ -219,7 +233,7 @@ static int local_reload(struct nve_nva *nva, char **err)
 		uint64_t b = k < new.n_vns ? new.vns[k].context.vn_id : UINT64_MAX;
 		bool was = a <= b, is = b <= a;
 
-		tell_vn(nva, (uint32_t)(was ? a : b), was ? &old.vns[i] : NULL,
+		tell_vn(nva, &old, (uint32_t)(was ? a : b), was ? &old.vns[i] : NULL,
 			is ? &new.vns[k] : NULL);
 		i += was;
 		k += is;
@@ -245,6 +259,7 @@ const struct nve_nva_ops nve_nva_local = {
 	.close = local_close,
 	.vn_by_id = local_vn_by_id,
 	.vn_by_name = local_vn_by_name,
+	.profile = local_profile,
 	.mappings = local_mappings,
 	.next_epoch = local_next_epoch,
 	.publish = local_publish,

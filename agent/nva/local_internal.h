@@ -11,6 +11,8 @@ struct nve_local_vn {
 };
 
 struct nve_local_table {
+	struct nve_acl **profiles; /* by name */
+	size_t n_profiles;
 	struct nve_local_vn *vns;      /* by ID */
 	struct nve_local_vn **by_name; /* those that have a name */
 	size_t n_vns, n_named;
@@ -24,6 +26,23 @@ struct nve_local_table {
 int nve_local_read(const char *path, const struct nve_ip self[2], struct nve_local_table *ret,
 		   char **err);
 void nve_local_free(struct nve_local_table *table);
+
+/* --- profiles (local_profile.c) */
+enum nve_local_action { NVE_LOCAL_ALLOW, NVE_LOCAL_DENY };
+struct nve_local_yaml_rule;
+struct nve_local_yaml_profile { /* as libcyaml gives it */
+	char *name;
+	enum nve_local_action otherwise;
+	struct nve_local_yaml_rule *rules;
+	unsigned n_rules;
+};
+extern const struct cyaml_schema_value nve_local_profile_schema;
+/* Checks and takes them.  -EINVAL: '*err' says line and remedy. */
+int nve_local_take_profiles(const char *path, const struct nve_local_yaml_profile *profiles,
+			    unsigned n, struct nve_local_table *t, char **err);
+void nve_local_free_profiles(struct nve_local_table *t);
+/* NULL: there is none of that name. */
+const struct nve_acl *nve_local_profile(const struct nve_local_table *t, const char *name);
 
 int nve_local_compare_mappings(const struct nve_mapping *a, const struct nve_mapping *b);
 struct nve_local_vn *nve_local_find(const struct nve_local_table *table, uint32_t vn_id);

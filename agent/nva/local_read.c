@@ -47,6 +47,8 @@ struct yaml_vn {
 };
 
 struct yaml_file {
+	struct nve_local_yaml_profile *profiles;
+	unsigned n_profiles;
 	struct yaml_vn *vns;
 	unsigned n_vns;
 };
@@ -110,6 +112,9 @@ static const cyaml_schema_value_t vn_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_vn, vn_fields),
 };
 static const cyaml_schema_field_t file_fields[] = {
+	CYAML_FIELD_SEQUENCE_COUNT("profiles", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+				   struct yaml_file, profiles, n_profiles,
+				   &nve_local_profile_schema, 0, 65536),
 	CYAML_FIELD_SEQUENCE_COUNT("vns", CYAML_FLAG_POINTER, struct yaml_file, vns, n_vns,
 				   &vn_schema, 0, 1 << 20),
 	CYAML_FIELD_END,
@@ -426,6 +431,7 @@ void nve_local_free(struct nve_local_table *t)
 		free((void *)t->vns[i].context.vteps);
 		free(t->vns[i].mappings);
 	}
+	nve_local_free_profiles(t);
 	free(t->vns);
 	free(t->by_name);
 	*t = (struct nve_local_table){ 0 };
@@ -449,8 +455,14 @@ static int take_file(const struct reading *rd, const struct yaml_file *file,
 	t.vns = calloc(file->n_vns + 1, sizeof(*t.vns));
 	if (!t.vns)
 		return -ENOMEM;
-	for (unsigned i = 0; i < file->n_vns && !r; i++)
+	r = nve_local_take_profiles(rd->path, file->profiles, file->n_profiles, &t, rd->err);
+	for (unsigned i = 0; i < file->n_vns && !r; i++) {
 		r = take_vn(rd, &file->vns[i], &t.vns[t.n_vns++]);
+		if (!r && file->vns[i].profile && !nve_local_profile(&t, file->vns[i].profile))
+			r = bad(rd, &file->vns[i],
+				"there is no profile '%s'; write it below 'profiles:'",
+				file->vns[i].profile);
+	}
 	if (!r)
 		r = check_unique(rd, &t);
 	if (r)

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "core/acl.h"
 #include "core/types.h"
 
 struct nve_nva;
@@ -53,7 +54,8 @@ enum nve_publication {
 };
 
 struct nve_nva_callbacks {
-	/* The VN was added, changed or removed (vn_by_id() says which), or its context arrived. */
+	/* The VN or its profile was added, changed or removed (vn_by_id() says which), or its
+	 * context arrived. */
 	void (*vn_changed)(void *arg, uint32_t vn_id);
 	/* A mapping was added or changed, or 'gone'. */
 	void (*mapping_changed)(void *arg, const struct nve_mapping *mapping, bool gone);
@@ -81,6 +83,8 @@ struct nve_nva_ops {
 	 */
 	int (*vn_by_id)(struct nve_nva *nva, uint32_t vn_id, const struct nve_vn_context **ret);
 	int (*vn_by_name)(struct nve_nva *nva, const char *name, const struct nve_vn_context **ret);
+	/* The rules of a VN Profile (S3), the NVA's like a context.  -ENOENT: it has none. */
+	int (*profile)(struct nve_nva *nva, const char *name, const struct nve_acl **ret);
 	/* All remote mappings of the VN that are known now. */
 	int (*mappings)(struct nve_nva *nva, uint32_t vn_id, nve_mapping_fn *fn, void *arg);
 

@@ -10,7 +10,7 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
-nouns='agent/core/(types|reasons)\\.h'
+nouns='agent/core/(types|reasons|acl)\\.h'
 contracts='agent/(core/.*|engine\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
@@ -18,7 +18,7 @@ rules() {
 		^agent/core/ ^agent/core/
 		^agent/dp/ebpf[^/]*$ ^(agent/dp/.*|NOUNS|bpf/nve_abi\.h|.*\.skel\.h)$
 		^agent/dp/ ^(agent/dp/.*|NOUNS)$
-		^agent/nva/ ^(agent/nva/|agent/core/types\.h$)
+		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/log\.c$ ^agent/log\.h$

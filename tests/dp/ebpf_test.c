@@ -302,7 +302,8 @@ static void tables_are_printed_with_named_fields(void **state)
 	assert_dump("peer", "{\"vni\":100,\"ip\":\"192.0.2.2\"} {\"vn_id\":7,\"vtep\":0,"
 			    "\"tunnel\":0}");
 	assert_dump("flood",
-		    "{\"vn_id\":8} {\"n\":1,\"flags\":0,\"vni\":200,\"members\":[{\"slot\":1,");
+		    "{\"vn_id\":8} "
+		    "{\"n\":1,\"flags\":0,\"vni\":200,\"acl\":0,\"members\":[{\"slot\":1,");
 	dpw_bum(&w, &(struct nve_dp_bum){ .suppress = true, .rate = 1000, .burst = 9 });
 	dpw_neigh(&w, "10.0.0.9", NOBODY, THERE(MAC_R));
 	dpw_neigh(&w, "fd00::2", HERE(MAC_1), HERE(MAC_2));

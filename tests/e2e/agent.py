@@ -25,6 +25,7 @@ class Agent:
         self.name, self.ns, self.vtep, self.ports, self.proc = name, ns, vtep, ports, None
         self.dir, self.pins = f"{STATE}/{name}", f"{BPFFS}/{name}"
         self.log_read = 0
+        self.profiles = config.pop("profiles", [])  # of the NVA's file
         os.makedirs(self.dir)
         self.socket = f"{self.dir}/nved.sock"
         self.config = {
@@ -44,6 +45,8 @@ class Agent:
     def write_vns(self, vns):
         self.vns = vns
         with open(f"{self.dir}/vns.yaml", "w", encoding="utf-8") as f:
+            if self.profiles:
+                f.write(f"profiles: {json.dumps(self.profiles)}\n")
             f.write(f"vns: {json.dumps(vns)}\n")
 
     # --- the process ---

@@ -58,26 +58,35 @@ static void write_file(struct fixture *f, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
+#define GOLD                                                                                       \
+	"profiles:\n"                                                                              \
+	"  - name: gold\n"                                                                         \
+	"    default: deny\n"                                                                      \
+	"    acl:\n"                                                                               \
+	"      - {action: allow, ethertype: arp}\n"                                                \
+	"      - {action: deny, direction: from-tsi, protocol: tcp, dst_ports: '22'}\n"            \
+	"      - {action: allow, direction: to-tsi, src: 10.0.0.0/8, dst: 10.1.2.3}\n"             \
+	"      - {action: allow, dst: '2001:db8::/33', protocol: udp, src_ports: 1000-2000}\n"
 #define BLUE                                                                                       \
-	"vns:\n"                                                                                   \
-	"  - name: blue\n"                                                                         \
-	"    id: 100\n"                                                                            \
-	"    vni: 5100\n"                                                                          \
-	"    encap: geneve\n"                                                                      \
-	"    mtu: 1450\n"                                                                          \
-	"    security: verified\n"                                                                 \
-	"    fail_closed: true\n"                                                                  \
-	"    suppress: false\n"                                                                    \
-	"    unknown_unicast: drop\n"                                                              \
-	"    bum_rate: 2000\n"                                                                     \
-	"    profile: gold\n"                                                                      \
-	"    glean: {max: 8, age: 60}\n"                                                           \
-	"    vteps: [192.0.2.2, 192.0.2.1, '2001:db8::2']\n"                                       \
-	"    mappings:\n"                                                                          \
-	"      - {mac: '02:00:00:00:00:07', ip: 10.0.0.7, vtep: 192.0.2.3, epoch: 9}\n"            \
-	"      - {mac: '02:00:00:00:00:05', vtep: 192.0.2.2}\n"                                    \
-	"      - {mac: '02:00:00:00:00:01', vtep: 192.0.2.1}\n"                                    \
-	"  - id: 200\n"
+	GOLD "vns:\n"                                                                              \
+	     "  - name: blue\n"                                                                    \
+	     "    id: 100\n"                                                                       \
+	     "    vni: 5100\n"                                                                     \
+	     "    encap: geneve\n"                                                                 \
+	     "    mtu: 1450\n"                                                                     \
+	     "    security: verified\n"                                                            \
+	     "    fail_closed: true\n"                                                             \
+	     "    suppress: false\n"                                                               \
+	     "    unknown_unicast: drop\n"                                                         \
+	     "    bum_rate: 2000\n"                                                                \
+	     "    glean: {max: 8, age: 60}\n"                                                      \
+	     "    profile: gold\n"                                                                 \
+	     "    vteps: [192.0.2.2, 192.0.2.1, '2001:db8::2']\n"                                  \
+	     "    mappings:\n"                                                                     \
+	     "      - {mac: '02:00:00:00:00:07', ip: 10.0.0.7, vtep: 192.0.2.3, epoch: 9}\n"       \
+	     "      - {mac: '02:00:00:00:00:05', vtep: 192.0.2.2}\n"                               \
+	     "      - {mac: '02:00:00:00:00:01', vtep: 192.0.2.1}\n"                               \
+	     "  - id: 200\n"
 
 static int setup(void **state)
 {
@@ -136,6 +145,49 @@ static void a_vn_is_found_by_id_and_by_name_with_all_that_the_file_says(void **s
 	assert_int_equal(vn->vteps[0].bytes[3], 2);
 	assert_int_equal(vn->vteps[1].family, 6);
 	assert_string_equal(f->told, ""); /* nothing comes from within open() */
+}
+
+static void a_profile_is_found_by_name_with_its_rules_in_order(void **state)
+{
+	struct fixture *f = *state;
+	const struct nve_acl *acl;
+
+	assert_int_equal(ops->profile(f->nva, "gold", &acl), 0);
+	assert_true(acl->deny);
+	assert_int_equal(acl->n_rules, 4);
+	assert_int_equal(acl->rules[0].type, 0x0806);
+	assert_int_equal(acl->rules[0].ways, 3);
+	assert_int_equal(acl->rules[0].has, NVE_ACL_HAS_TYPE);
+	assert_int_equal(acl->rules[1].ways, 1 << NVE_ACL_FROM_TSI);
+	assert_int_equal(acl->rules[1].deny, 1);
+	assert_int_equal(acl->rules[1].protocol, 6);
+	assert_int_equal(acl->rules[1].dst_ports[0], 22);
+	assert_int_equal(acl->rules[1].dst_ports[1], 22);
+	assert_int_equal(acl->rules[2].ways, 1 << NVE_ACL_TO_TSI);
+	assert_int_equal(acl->rules[2].src_len, 8);
+	assert_int_equal(acl->rules[2].dst_len, 32);
+	assert_int_equal(acl->rules[3].dst.family, 6);
+	assert_int_equal(acl->rules[3].dst_len, 33);
+	assert_int_equal(acl->rules[3].src_ports[0], 1000);
+	assert_int_equal(acl->rules[3].src_ports[1], 2000);
+	assert_int_equal(ops->profile(f->nva, "silver", &acl), -ENOENT);
+}
+
+static void new_rules_of_a_profile_are_told_as_a_change_of_its_vns(void **state)
+{
+	struct fixture *f = *state;
+	const struct nve_acl *acl;
+
+	write_file(f, "profiles: [{name: gold}]\n"
+		      "vns: [{id: 7, profile: gold}, {id: 8, profile: gold}, {id: 9}]\n");
+	assert_int_equal(ops->reload(f->nva, NULL), 0);
+	*f->told = '\0';
+	write_file(f, "profiles: [{name: gold, acl: [{action: deny}]}]\n"
+		      "vns: [{id: 7, profile: gold}, {id: 8, profile: gold}, {id: 9}]\n");
+	assert_int_equal(ops->reload(f->nva, NULL), 0);
+	assert_string_equal(f->told, "vn 7; vn 8; ");
+	assert_int_equal(ops->profile(f->nva, "gold", &acl), 0);
+	assert_int_equal(acl->n_rules, 1);
 }
 
 static void what_is_left_out_has_its_default(void **state)
@@ -250,6 +302,35 @@ static const struct {
 	{ "vns:\n  - id: 1\n   name: x\n", { "near line 2", "compare with local.example.yaml" } },
 	{ "vns: [{id: 1, mappings: [{mac: '02:00:00:00:00:01'}]}]\n", { "line 1", "vtep" } },
 	{ "", { "empty", "vns: []" } },
+	{ "vns: [{id: 1, profile: gold}]\n", { "no profile 'gold'", "below 'profiles:'" } },
+	{ "profiles:\n  - name: a\n    acl:\n      - {action: refuse}\nvns: []\n",
+	  { "near line 4, field action", "refuse" } },
+	{ "profiles:\n  - name: a\n    acl:\n      - {action: deny}\n      - action: deny\n"
+	  "        src: 10.0.0\nvns: []\n",
+	  { ":6: profile a: src: '10.0.0'", "write 10.0.0.0/8" } },
+	{ "profiles:\n  - name: a\n    acl:\n      - {action: deny, src: 10.0.0.1/8}\nvns: []\n",
+	  { ":4: profile a: src:", "longer prefix" } },
+	{ "profiles:\n  - name: a\n    acl:\n      - {action: deny, dst: '::/129'}\nvns: []\n",
+	  { ":4: profile a: dst:", "write 10.0.0.0/8" } },
+	{ "profiles: [{name: a, acl: [{action: deny, src: 10.0.0.1, dst: '::1'}]}]\nvns: []\n",
+	  { ":1: profile a: dst: src and dst", "two rules" } },
+	{ "profiles: [{name: a, acl: [{action: deny, protocol: 256}]}]\nvns: []\n",
+	  { "protocol: '256'", "to 255" } },
+	{ "profiles: [{name: a, acl: [{action: deny, ethertype: 1500}]}]\nvns: []\n",
+	  { "ethertype: '1500'", "from 0x0600" } },
+	{ "profiles: [{name: a, acl: [{action: deny, ethertype: arp, src: 10.0.0.1}]}]\nvns: []\n",
+	  { "ethertype: the addresses", "leave it out" } },
+	{ "profiles: [{name: a, acl: [{action: deny, dst_ports: 22}]}]\nvns: []\n",
+	  { "dst_ports: the rule's protocol has no ports", "protocol: tcp" } },
+	{ "profiles: [{name: a, acl: [{action: deny, protocol: udp, src_ports: 9-1}]}]\nvns: []\n",
+	  { "src_ports: '9-1' ends", "smaller port first" } },
+	{ "profiles: [{name: a, acl: [{action: deny, protocol: udp, src_ports: 65536}]}]\nvns: "
+	  "[]\n",
+	  { "src_ports: '65536'", "write 22" } },
+	{ "profiles: [{name: a, acl: [{action: deny, src_mac: 2}]}]\nvns: []\n",
+	  { "src_mac: '2' is no MAC", "write it as" } },
+	{ "profiles:\n  - name: a\n  - name: a\nvns: []\n",
+	  { ":3: profile a: is there twice", "its own name" } },
 	{ "vns: [{id: 0, name: nil}]\n", { "VN nil (id 0)", "use one in 1..16777215" } },
 	{ "vns: [{id: 16777216}]\n", { "id 16777216", "use one in 1..16777215" } },
 	{ "vns: [{id: 1, bum_rate: 10000001}]\n", { "bum_rate", "up to 10000000" } },
@@ -348,6 +429,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_vn_is_found_by_id_and_by_name_with_all_that_the_file_says),
+		TEST(a_profile_is_found_by_name_with_its_rules_in_order),
+		TEST(new_rules_of_a_profile_are_told_as_a_change_of_its_vns),
 		TEST(what_is_left_out_has_its_default),
 		TEST(a_vn_that_is_not_in_the_file_does_not_exist),
 		TEST(mappings_are_those_behind_other_nves),
