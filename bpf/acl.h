@@ -411,9 +411,9 @@ __noinline int nve_acl_tc(struct __sk_buff *ctx)
 	return nve_acl_judge(ctx, true);
 }
 
-/* 'no_local' is set where it may not go to TSIs; it may go to VTEPs then. */
-static __always_inline int nve_acl_check(struct nve_frame *f, __u32 slot, __u32 ways, __u32 eth,
-					 __u32 l3)
+/* 'tc' is a constant; 'no_local' is set where it may not go to TSIs; it may go to VTEPs then. */
+static __always_inline int nve_acl_check(struct nve_frame *f, bool tc, __u32 slot, __u32 ways,
+					 __u32 eth, __u32 l3)
 {
 	struct nve_acl_work *w = nve_acl_working();
 
@@ -424,7 +424,7 @@ static __always_inline int nve_acl_check(struct nve_frame *f, __u32 slot, __u32 
 	w->eth = eth;
 	w->l3 = l3;
 	w->proto = f->proto;
-	if (f->tc)
+	if (tc)
 		nve_acl_tc(f->ctx);
 	else
 		nve_acl_xdp(f->ctx);
@@ -436,22 +436,22 @@ static __always_inline int nve_acl_check(struct nve_frame *f, __u32 slot, __u32 
 }
 
 /* A frame from a TSI, to one, to a VTEP, or to be flooded. */
-static __always_inline int nve_acl_access(struct nve_frame *f)
+static __always_inline int nve_acl_access(struct nve_frame *f, bool tc)
 {
 	__u32 ways = NVE_ACL_IN;
 	int why;
 
 	if (!f->vtep)
 		ways |= NVE_ACL_OUT;
-	why = nve_acl_check(f, f->from->acl, ways, 0,
+	why = nve_acl_check(f, tc, f->from->acl, ways, 0,
 			    sizeof(struct nve_eth) + (f->tag_in_meta ? 0 : NVE_VLAN_HLEN));
 	return why ?: f->to && f->no_local ? NVE_DROP_ACL : NVE_FORWARD;
 }
 
 /* A frame from the underlay, to a TSI or to be flooded. */
-static __always_inline int nve_acl_underlay(struct nve_frame *f, __u32 slot)
+static __always_inline int nve_acl_underlay(struct nve_frame *f, bool tc, __u32 slot)
 {
-	int why = nve_acl_check(f, slot, NVE_ACL_OUT, f->outer_len,
+	int why = nve_acl_check(f, tc, slot, NVE_ACL_OUT, f->outer_len,
 				f->outer_len + sizeof(struct nve_eth));
 
 	return why ?: f->no_local ? NVE_DROP_ACL : NVE_FORWARD;

@@ -207,7 +207,7 @@ static __always_inline int nve_flood_underlay(struct __sk_buff *skb, struct nve_
 	if (!run.flood)
 		return NVE_DROP_NO_MEMBER;
 	if (run.flood->acl)
-		why = nve_acl_underlay(f, run.flood->acl);
+		why = nve_acl_underlay(f, true, run.flood->acl);
 	if (!why)
 		why = nve_tc_unwrap(skb, f);
 	if (why)

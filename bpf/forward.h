@@ -72,7 +72,7 @@ static __always_inline int nve_find(struct nve_frame *f, const __u8 *dst)
 }
 
 /* A frame from a hypervisor, to the point where it is known where it goes. */
-static __always_inline int nve_access(struct nve_frame *f)
+static __always_inline int nve_access(struct nve_frame *f, bool tc)
 {
 	const struct nve_eth *eth = f->data;
 	int why;
@@ -87,7 +87,7 @@ static __always_inline int nve_access(struct nve_frame *f)
 		nve_glean_known(f);
 	why = nve_find(f, eth->dst);
 	if (!why && f->from->features & (NVE_TSI_ACL_IN | NVE_TSI_ACL_OUT))
-		why = nve_acl_access(f);
+		why = nve_acl_access(f, tc);
 	if (why)
 		return why;
 	if (f->to)
@@ -99,7 +99,7 @@ static __always_inline int nve_access(struct nve_frame *f)
 }
 
 /* A frame from the underlay, to the same point. */
-static __always_inline int nve_underlay(struct nve_frame *f)
+static __always_inline int nve_underlay(struct nve_frame *f, bool tc)
 {
 	const struct nve_eth *eth;
 	int why;
@@ -116,7 +116,7 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 	f->l3 = (void *)(eth + 1);
 	why = nve_tos_in(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
 	if (!why && f->to && f->to->features & NVE_TSI_ACL_OUT)
-		why = nve_acl_underlay(f, f->to->acl);
+		why = nve_acl_underlay(f, tc, f->to->acl);
 	if (why || f->to)
 		return why;
 	if (!f->vtep) /* who asks behind another NVE is answered there */

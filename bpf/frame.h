@@ -37,8 +37,7 @@ struct nve_who {
 };
 
 struct nve_frame {
-	void *ctx; /* struct xdp_md, or struct __sk_buff if 'tc' */
-	bool tc;
+	void *ctx;     /* struct xdp_md or struct __sk_buff */
 	bool acl;      /* it met rules, which are to be counted (acl.h) */
 	bool no_local; /* flooded, but not to TSIs: their rules forbid it */
 	void *data;    /* these four are dead once the frame was moved */

@@ -33,7 +33,6 @@ static __always_inline struct nve_frame nve_tc_frame(struct __sk_buff *skb)
 	barrier_var(skb); /* the verifier wants each field read off the context pointer itself */
 	return (struct nve_frame){
 		.ctx = skb,
-		.tc = true,
 		.data = (void *)(long)skb->data,
 		.end = (void *)(long)skb->data_end,
 		.len = skb->len,
