@@ -112,9 +112,9 @@ static int rate(void)
 	if (dp)
 		drops = bench_world_drops(dp);
 	printf("{\"sent\": %lu, \"seen\": %lu, \"bytes\": %lu, \"ns\": %lu, "
-	       "\"drops\": %lu}\n",
+	       "\"wall\": %lu, \"drops\": %lu}\n",
 	       (unsigned long)r.sent, (unsigned long)r.seen, (unsigned long)r.bytes,
-	       (unsigned long)r.ns, (unsigned long)drops);
+	       (unsigned long)r.ns, (unsigned long)r.wall, (unsigned long)drops);
 	return 0;
 }
 
