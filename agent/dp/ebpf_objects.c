@@ -76,8 +76,8 @@ bool nve_ebpf_fdb_in_use(const struct nve_dp *dp, const struct nve_shadow_fdb *e
 
 static void follow(struct nve_dp *dp, const struct nve_ebpf_view *v, uint32_t number)
 {
-	const struct nve_shadow_fdb *entry = nve_shadow_fdb(&dp->shadow, v->state->key.vn_id,
-							    v->macs[number].addr->mac);
+	const struct nve_shadow_fdb *entry =
+		nve_shadow_fdb(&dp->shadow, v->state->key.vn_id, v->macs[number].addr->mac);
 
 	if (entry && (entry->want || (entry->now && nve_ebpf_fdb_in_use(dp, entry))))
 		nve_ebpf_fdb_put(dp, entry);

@@ -16,7 +16,6 @@ struct bench_rate {
 	uint64_t sent, seen; /* frames */
 	uint64_t bytes;      /* of those seen */
 	uint64_t ns;         /* spent on frames, on the generator's CPU */
-	uint64_t wall;       /* all of it, by the clock */
 };
 
 /* Stays on that CPU, before everything else that wants it (SCHED_FIFO); says so if it may not. */
