@@ -77,9 +77,12 @@ def build(lab):
     return w
 
 
-def pings(ns, target, *options):
+def pings(side, ns, target, *options):
     text = ns.run(["ping", "-c2", "-i0.1", "-W5", *options, target], check=False)
-    expect(" 2 received" in text, f"{ns.name} to {target}: {text}")
+    if " 2 received" not in text:
+        drops = {k: v for k, v in side.nve.client.drops().items() if v}
+        raise netlab.Failure(f"{ns.name} to {target}: {text}\n    lost: {drops}\n    next hops: "
+                             + side.nve.ns.run("ip neigh"))
 
 
 @test
@@ -93,16 +96,16 @@ def the_programs_run_on_this_kernel(w):
 def the_vm_and_the_geneve_device_ping_each_other(w):
     for side in w.sides:
         for vm_ip, far_ip in zip(VM_IPS, FAR_IPS):
-            pings(side.vm, far_ip)
-            pings(side.far, vm_ip)
+            pings(side, side.vm, far_ip)
+            pings(side, side.far, vm_ip)
 
 
 @test
 def pings_of_every_size_up_to_the_mtu_are_answered(w):
     for side in w.sides:
         for size in (0, 18, 500, 1472):
-            pings(side.vm, FAR_IPS[0], "-s", str(size), "-M", "do")
-            pings(side.far, VM_IPS[0], "-s", str(size), "-M", "do")
+            pings(side, side.vm, FAR_IPS[0], "-s", str(size), "-M", "do")
+            pings(side, side.far, VM_IPS[0], "-s", str(size), "-M", "do")
 
 
 @test
