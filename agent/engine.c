@@ -30,8 +30,10 @@ static void engine_free(struct nve_engine *e)
 		e->nva_ops->close(e->nva);
 	if (e->store)
 		e->store_ops->close(e->store);
-	if (e->core)
+	if (e->core) {
 		nve_vn_free_all(e);
+		nve_neigh_free_all(e);
+	}
 	nve_core_free(e->core);
 	nve_pub_free_all(e);
 	nve_arrival_free_all(e);
@@ -123,6 +125,9 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 	r = make_core(e, config);
 	if (r < 0)
 		return r;
+	e->tsi_claims = calloc(nve_core_max_tsis(e->core), sizeof(struct nve_claim *));
+	if (!e->tsi_claims)
+		return -ENOMEM;
 	*ret = e;
 	e = NULL;
 	return 0;
@@ -131,6 +136,7 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 static int open_backends(struct nve_engine *e, const struct nve_engine_config *config, char **err)
 {
 	struct nve_nva_config nva = config->nva;
+	struct nve_dp_config dp = config->dp;
 	int r;
 
 	nva.callbacks =
@@ -141,7 +147,9 @@ static int open_backends(struct nve_engine *e, const struct nve_engine_config *c
 	r = e->store_ops->open(&config->store, &e->store, err);
 	if (r < 0)
 		return explain(err, "store", r);
-	r = e->dp_ops->open(&config->dp, &e->dp, err);
+	dp.gleaned = nve_engine_gleaned;
+	dp.gleaned_arg = e;
+	r = e->dp_ops->open(&dp, &e->dp, err);
 	return explain(err, "datapath", r);
 }
 
@@ -289,6 +297,7 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns)
 	e->unpark = false;
 	for (int i = 0; i < TURNS_A_RUN && nve_turn_requests(e); i++)
 		;
+	nve_run_gleaned(e);
 	nve_run_timers(e);
 	nve_run_resync(e);
 	nve_run_arrivals(e);
@@ -298,7 +307,7 @@ uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
 {
 	uint64_t timers = nve_core_next_deadline(engine->core), next;
 
-	if (engine->queue || engine->unpark)
+	if (engine->queue || engine->unpark || engine->n_gleaned)
 		return engine->now_ns;
 	next = timers > engine->timers_after_ns ? timers : engine->timers_after_ns;
 	if (timers == NVE_NEVER_NS)

@@ -112,6 +112,9 @@ const char *nve_engine_scope_name(const struct nve_engine *engine, uint16_t scop
 const struct nve_vn_context *nve_engine_vn(const struct nve_engine *engine, uint32_t vn_id);
 const struct nve_vn_context *nve_engine_vn_by_name(const struct nve_engine *engine,
 						   const char *name);
+/* What the VN's tenants are told, in bytes of IP: what it says itself, if that fits the underlay.
+ * 0: not known. */
+uint32_t nve_engine_tenant_mtu(const struct nve_engine *engine, const struct nve_vn_context *vn);
 /* The backends, for what only the operator reads (dumps, counters, publications). */
 const struct nve_dp_ops *nve_engine_dp(const struct nve_engine *engine, struct nve_dp **dp);
 const struct nve_nva_ops *nve_engine_nva(const struct nve_engine *engine, struct nve_nva **nva);
@@ -120,6 +123,7 @@ struct nve_engine_counters {
 	uint64_t turns, requests, commits, undone_turns;
 	uint64_t events, duplicates;
 	uint64_t announced, not_announced; /* frames of arrivals (D16) */
+	uint64_t gleaned, not_gleaned;     /* addresses learned; told and not learned */
 	uint64_t refused[64];              /* by enum nve_reason */
 };
 const struct nve_engine_counters *nve_engine_counters(const struct nve_engine *engine);

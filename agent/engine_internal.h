@@ -32,6 +32,26 @@ void nve_vn_free_all(struct nve_engine *e);
 const struct nve_remote *nve_remote_find(const struct nve_engine *e, uint32_t vn_id,
 					 const uint8_t mac[NVE_MAC_LEN]);
 
+/*
+ * engine_neigh.c: who claims which IP, and what the datapath is told of it.  What a TSI or a VN
+ * claims is replaced as a whole, and said again.
+ */
+struct nve_neigh_list {
+	struct nve_neigh_said {
+		struct nve_addr addr;
+		uint64_t epoch;
+	} * list;
+	size_t n, cap;
+};
+/* Notes an address if it has MAC and IP; -ENOMEM. */
+int nve_neigh_note(struct nve_neigh_list *to, const struct nve_addr *addr, uint64_t epoch);
+int nve_neigh_of_vn(struct nve_engine *e, struct nve_vn_rec *vn, const struct nve_neigh_list *said);
+/* 'n' addresses in e->addrs; none: the TSI is gone, 'vn_id' does not matter. */
+int nve_neigh_of_tsi(struct nve_engine *e, uint32_t slot, uint32_t vn_id, size_t n);
+int nve_neigh_say_vn(struct nve_engine *e, const struct nve_vn_rec *vn);
+void nve_neigh_free(struct nve_engine *e, struct nve_claim **owner);
+void nve_neigh_free_all(struct nve_engine *e); /* those of TSIs */
+
 /* engine_fdb.c and engine_pub.c */
 int nve_fdb_sync(struct nve_engine *e, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
 int nve_pub_touch(struct nve_engine *e, uint32_t vn_id, const struct nve_addr *addr);
@@ -63,6 +83,11 @@ void nve_arrival_drop_noted(struct nve_engine *e);
 void nve_arrival_keep_noted(struct nve_engine *e);
 void nve_run_arrivals(struct nve_engine *e);
 void nve_arrival_free_all(struct nve_engine *e);
+
+/* engine_glean.c: what the datapath tells of source addresses. */
+void nve_engine_gleaned(void *arg, const struct nve_dp_gleaned *gleaned);
+void nve_run_gleaned(struct nve_engine *e);
+void nve_glean_default(const struct nve_vn_context *context, struct nve_event *ev);
 
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);

@@ -117,6 +117,8 @@ static int restore_tsi(void *arg, const struct nve_stored_tsi *stored)
 	tsi.deadline_ns = to_monotonic(e, tsi.deadline_ns);
 	if (tsi.deadline_ns <= e->now_ns)
 		tsi.deadline_ns = e->now_ns + period * 1000000;
+	/* How old gleaned addresses are is not kept: they get their whole time again. */
+	tsi.glean_ns = tsi.n_gleaned ? e->now_ns + tsi.glean_age_ms * 1000000ull : NVE_NEVER_NS;
 	if (nve_core_restore_tsi(e->core, stored->slot, &tsi, stored->addrs) < 0)
 		return drop_tsi(rs, stored, "contradicts the configuration");
 	return 0;

@@ -79,6 +79,7 @@ static int store_tsi(struct nve_engine *e, uint32_t slot)
 	stored.tsi = *tsi;
 	stored.tsi.since_ns = to_realtime(e, tsi->since_ns);
 	stored.tsi.deadline_ns = to_realtime(e, tsi->deadline_ns);
+	stored.tsi.glean_ns = NVE_NEVER_NS; /* would be written with each frame told */
 	nve_core_tsi_addrs(e->core, slot, e->addrs);
 	return e->store_ops->put_tsi(e->store, &stored);
 }

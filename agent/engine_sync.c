@@ -91,27 +91,48 @@ static int sync_tag(struct nve_engine *e, uint16_t scope, uint16_t tag, bool set
 	return first;
 }
 
+/* Which addresses the datapath is to tell of, S46. */
+static uint8_t glean_of(const struct nve_core *core, uint32_t slot)
+{
+	switch (nve_core_glean(core, slot)) {
+	case NVE_GLEANS_MACS:
+		return NVE_DP_GLEAN_MACS;
+	case NVE_GLEANS_IPS:
+		return NVE_DP_GLEAN_IPS;
+	default:
+		return NVE_DP_GLEAN_NONE;
+	}
+}
+
 int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set)
 {
 	const struct nve_tsi *tsi = nve_core_tsi(e->core, slot);
 	const struct nve_vap *vap = NULL;
 	struct nve_dp_tsi row;
+	int r, said;
 
 	if (tsi && nve_vn_live(e, tsi->key.vn_id))
 		vap = nve_core_vap(e->core, tsi->key.port, tsi->key.vn_id);
 	if (!vap != !set)
 		return 0;
-	if (!vap)
-		return e->dp_ops->tsi_del(e->dp, slot);
+	if (!vap) {
+		said = nve_neigh_of_tsi(e, slot, 0, 0);
+		r = e->dp_ops->tsi_del(e->dp, slot);
+		return r ? r : said;
+	}
 	nve_core_tsi_addrs(e->core, slot, e->addrs);
 	row = (struct nve_dp_tsi){ .slot = slot,
 				   .key = tsi->key,
 				   .tag = vap->tag,
 				   .activated = tsi->state == NVE_TSI_ACTIVATED,
+				   .glean = glean_of(e->core, slot),
 				   .epoch = tsi->epoch,
+				   .glean_every_ns = tsi->glean_age_ms * 1000000ull / 4,
 				   .n_addrs = tsi->n_addrs,
 				   .addrs = e->addrs };
-	return noting(e, e->dp_ops->tsi_set(e->dp, &row), NVE_RES_ADDRS);
+	r = e->dp_ops->tsi_set(e->dp, &row);
+	said = nve_neigh_of_tsi(e, slot, tsi->key.vn_id, tsi->n_addrs);
+	return noting(e, r ? r : said, NVE_RES_ADDRS);
 }
 
 enum phase { ENTER_VNS, SET_VAPS, SET_TSIS, FDB, DEL_TSIS, DEL_VAPS, LEAVE_VNS, PHASES };

@@ -9,6 +9,7 @@ enum {
 	NVE_VN_BUCKETS = 1024,
 	NVE_VTEP_BUCKETS = 1024,
 	NVE_HASH_BUCKETS = 65536,
+	NVE_GLEANED_QUEUE = 1024, /* one turn's */
 };
 #define NVE_SEC_NS        1000000000ull
 #define NVE_PARK_NS       (5 * NVE_SEC_NS) /* how long a request waits for the NVA */
@@ -35,6 +36,18 @@ struct nve_remote {
 	uint64_t epoch;
 };
 
+/* Somebody who claims an IP: a TSI here, or somebody behind another NVE. */
+struct nve_claim {
+	struct nve_claim *next;       /* in its bucket, by VN and IP */
+	struct nve_claim *owner_next; /* of the same TSI, or of the mappings of the same VN */
+	struct nve_claim **owner;
+	uint32_t vn_id;
+	struct nve_addr addr; /* MAC and IP */
+	uint32_t slot;        /* of the TSI; NVE_SLOT_NONE: behind another NVE */
+	uint32_t mark;
+	uint64_t epoch;
+};
+
 /* A VN with a VAP here.  Kept to the end of the turn in which its last VAP goes, for undoing. */
 struct nve_vn_rec {
 	struct nve_vn_rec *next;
@@ -47,6 +60,7 @@ struct nve_vn_rec {
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;
+	struct nve_claim *claims; /* of IPs behind other NVEs */
 };
 
 /* What the NVA was told of one address. */
@@ -104,6 +118,9 @@ struct nve_engine {
 	struct nve_vn_rec *vns[NVE_VN_BUCKETS];
 	struct nve_remote *remotes[NVE_HASH_BUCKETS];
 	struct nve_pub *pubs[NVE_HASH_BUCKETS];
+	struct nve_claim *claims[NVE_HASH_BUCKETS];
+	struct nve_claim **tsi_claims; /* by slot */
+	uint32_t claim_mark;
 	struct nve_vtep_slot *vteps;
 	uint32_t vtep_buckets[NVE_VTEP_BUCKETS]; /* slot plus 1 */
 	uint32_t vtep_hint, mark;
@@ -119,6 +136,8 @@ struct nve_engine {
 	bool was_activated; /* these two: of the TSI before its request's step */
 	struct nve_tsi_addr before[NVE_TSI_ADDRS_MAX];
 	uint64_t arrivals_after_ns;
+	struct nve_dp_gleaned gleaned[NVE_GLEANED_QUEUE]; /* told, and not looked at yet */
+	size_t n_gleaned;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
 	struct nve_engine_counters counters;

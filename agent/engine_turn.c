@@ -189,6 +189,7 @@ static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_an
 static int step_request(struct nve_engine *e, struct nve_request *req)
 {
 	struct nve_event ev = req->ev;
+	const struct nve_vn_context *context;
 	uint32_t vn_id;
 	int reason = resolve(e, req, &vn_id);
 
@@ -201,6 +202,9 @@ static int step_request(struct nve_engine *e, struct nve_request *req)
 	}
 	ev.key.vn_id = vn_id;
 	ev.now_ns = e->now_ns;
+	if ((ev.kind == NVE_EV_ASSOCIATE || ev.kind == NVE_EV_ACTIVATE) &&
+	    !e->nva_ops->vn_by_id(e->nva, vn_id, &context))
+		nve_glean_default(context, &ev);
 	if (ev.kind == NVE_EV_ACTIVATE) {
 		ev.epoch = e->nva_ops->next_epoch(e->nva, e->epoch);
 		e->epoch = ev.epoch;

@@ -18,6 +18,7 @@ struct gathered {
 	size_t n_slots, cap_slots;
 	struct nve_remote *remotes; /* 'mac', 'vtep', 'epoch' */
 	size_t n_remotes, cap_remotes;
+	struct nve_neigh_list neighs;
 	int r;
 };
 
@@ -169,6 +170,7 @@ static void gather_mapping(void *arg, const struct nve_mapping *mapping)
 	g->r = nve_grow(&g->remotes, &g->cap_remotes, g->n_remotes + 1, sizeof(*g->remotes));
 	if (g->r)
 		return;
+	g->r = nve_neigh_note(&g->neighs, &mapping->addr, mapping->epoch);
 	remote = &g->remotes[g->n_remotes++];
 	*remote = (struct nve_remote){ .vtep = slot, .epoch = mapping->epoch };
 	memcpy(remote->mac, mapping->addr.mac, NVE_MAC_LEN);
@@ -301,6 +303,8 @@ int nve_vn_say(struct nve_engine *e, const struct nve_vn_rec *vn)
 		.vni = vn->context.vni,
 		.encap = vn->context.encap == NVE_NVA_GENEVE ? NVE_DP_GENEVE : NVE_DP_VXLAN,
 		.tos = vn->context.tos == NVE_NVA_UNIFORM ? NVE_DP_TOS_UNIFORM : NVE_DP_TOS_PIPE,
+		.bum = { vn->context.suppress, vn->context.drop_unknown, vn->context.bum_rate,
+			 vn->context.bum_burst },
 		.n_vteps = vn->n_slots,
 		.vteps = vn->slots
 	};
@@ -320,7 +324,8 @@ int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn)
 		first = first ? first : r;
 	}
 	vn->entering = false;
-	return first;
+	r = nve_neigh_say_vn(e, vn);
+	return first ? first : r;
 }
 
 /* What was gathered becomes what holds; a live VN is said again, then the old slots go. */
@@ -338,6 +343,8 @@ static int take_over(struct nve_engine *e, struct nve_vn_rec *vn, struct gathere
 			first = touch_mac(e, news);
 	}
 	stale = take_stale(e, vn);
+	r = nve_neigh_of_vn(e, vn, &g->neighs);
+	first = first ? first : r;
 	vn->slots = g->slots;
 	vn->n_slots = (uint32_t)g->n_slots;
 	g->slots = NULL;
@@ -382,6 +389,7 @@ int nve_vn_refresh(struct nve_engine *e, struct nve_vn_rec *vn)
 	}
 	free(g.slots);
 	free(g.remotes);
+	free(g.neighs.list);
 	return r;
 }
 
@@ -437,6 +445,8 @@ int nve_vn_leave(struct nve_engine *e, uint32_t vn_id)
 		r = nve_fdb_sync(e, vn_id, m->mac);
 		first = first ? first : r;
 	}
+	r = nve_neigh_say_vn(e, vn);
+	first = first ? first : r;
 	r = e->dp_ops->vn_del(e->dp, vn_id);
 	first = first ? first : r;
 	r = vteps_idle(e, vn->slots, vn->n_slots);
@@ -452,6 +462,7 @@ static void vn_free(struct nve_engine *e, struct nve_vn_rec *vn)
 		remote_unhash(e, remote);
 		free(remote);
 	}
+	nve_neigh_free(e, &vn->claims);
 	vteps_ref(e, vn->slots, vn->n_slots, UINT32_MAX);
 	free(vn->slots);
 	free(vn);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "filter_nd.h"
+#include "glean.h"
 
 /* Without a tag there is no VN (S11); the host may want such frames for in-band signaling. */
 static __noinline int nve_untagged(__u32 ifindex)
@@ -132,6 +132,7 @@ static __always_inline int nve_classify_slow(struct nve_frame *f, int why)
 	struct nve_port *port = nve_lookup(port, &f->who.ifindex);
 	struct nve_vap_row *vap = NULL;
 	__u32 key;
+	int by_ip;
 
 	if (port && port->slot < nve_n_ports) {
 		key = port->slot * NVE_VID_COUNT + f->who.vid;
@@ -141,10 +142,15 @@ static __always_inline int nve_classify_slow(struct nve_frame *f, int why)
 		return NVE_DROP_NO_VAP;
 	if (vap->state == NVE_VAP_QUARANTINED)
 		return NVE_DROP_TAG_QUARANTINED;
-	if (!vap->ip_only || f->who.mac[0] & 1)
+	if (f->who.mac[0] & 1)
 		return why;
-	f->who.src = NULL;
-	return nve_classify_by_ip(f);
+	if (vap->ip_only) {
+		f->who.src = NULL;
+		by_ip = nve_classify_by_ip(f);
+		if (!vap->glean || !by_ip || f->who.tsi != NVE_NO_TSI || why != NVE_DROP_SRC_MAC)
+			return by_ip;
+	}
+	return vap->glean && why == NVE_DROP_SRC_MAC ? nve_glean_unknown(f) : why;
 }
 
 static __always_inline int nve_classify(struct nve_frame *f)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BUM by head-end replication (TC): a copy to each other local VAP with an Activated TSI, and, for
- * frames that came from a hypervisor, to each VTEP of the VN; what came from the underlay goes to
- * local VAPs only (split horizon).  The tunnel header is put on once; between copies to VTEPs it is
- * overwritten in place.
+ * BUM by head-end replication in TC (replicate.h: in XDP): a copy to each other local VAP with an
+ * Activated TSI, and, for frames that came from a hypervisor, to each VTEP of the VN; what came
+ * from the underlay goes to local VAPs only (split horizon).  The tunnel header is put on once;
+ * between copies to VTEPs it is overwritten in place.
  */
 #pragma once
 

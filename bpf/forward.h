@@ -6,6 +6,7 @@
 #pragma once
 
 #include "access.h"
+#include "answer.h"
 #include "outer.h"
 
 /* A TSI can be reached if it is Activated, the address counts, and it is of this VN. */
@@ -82,6 +83,8 @@ static __always_inline int nve_access(struct nve_frame *f)
 	if (why)
 		return why;
 	nve_touch(f->from);
+	if (f->from->features & NVE_TSI_GLEAN)
+		nve_glean_known(f);
 	why = nve_find(f, eth->dst);
 	if (why)
 		return why;
@@ -90,7 +93,7 @@ static __always_inline int nve_access(struct nve_frame *f)
 			       ? NVE_DROP_SAME_PORT
 			       : NVE_FORWARD;
 	nve_entropy(f);
-	return NVE_FORWARD;
+	return f->vtep ? NVE_FORWARD : nve_suppress(f, eth->dst);
 }
 
 /* A frame from the underlay, to the same point. */
@@ -110,8 +113,10 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);
 	why = nve_tos_in(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
-	if (why || !f->vtep)
+	if (why || f->to)
 		return why;
+	if (!f->vtep) /* who asks behind another NVE is answered there */
+		return nve_unknown(f->vn_id, eth->dst[0] & 1);
 	/* The TSI moved on (D7): to its new NVE, but never back to where the frame came from. */
 	why = nve_read_outer(f);
 	if (why)

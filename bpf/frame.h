@@ -57,7 +57,9 @@ struct nve_frame {
 	bool outer6;      /* it came over IPv6 */
 	bool tag_in_meta; /* TC: the kernel took the tag out of the frame */
 	bool gso;         /* TC: to be segmented later */
-	__u32 to_tsi;     /* slot */
+	__u8 answer;      /* the frame goes back as an answer: enum nve_answer + 1 (suppress.h) */
+	__u8 answer_mac[NVE_ETH_ALEN] __attribute__((aligned(2)));
+	__u32 to_tsi; /* slot */
 	struct nve_tsi_row *from;
 	struct nve_tsi_row *to; /* where it goes: to a TSI, */
 	struct nve_vtep *vtep;  /* or to a VTEP; both NULL: it is flooded */
@@ -99,8 +101,10 @@ static __always_inline void nve_count_answer(__u32 kind)
 {
 	__u64 *n;
 
-	if (nve_dry)
+	if (nve_dry) {
+		nve_trace_answer();
 		return;
+	}
 	n = bpf_map_lookup_elem(&nve_answers, &kind);
 	if (n)
 		(*n)++;

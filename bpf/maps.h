@@ -67,6 +67,32 @@ struct {
 	__type(value, struct nve_src_ip);
 } nve_src_ip SEC(".maps");
 
+/* Whose source addresses are learned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_gleaner_key);
+	__type(value, struct nve_gleaner);
+} nve_gleaner SEC(".maps");
+
+/* Those learned; the programs write when they were last told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_gleaned_key);
+	__type(value, struct nve_gleaned);
+} nve_gleaned SEC(".maps");
+
+#if !NVE_DRY
+/* To the agent.  Not pinned: what nobody has read when the agent ends comes again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} nve_events SEC(".maps");
+#endif
+
 /* VN, destination MAC -> TSI or VTEP. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -98,6 +124,29 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nve_flood);
 } nve_flood SEC(".maps");
+
+/* VN, IP -> MAC. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct nve_neigh_key);
+	__type(value, struct nve_neigh);
+} nve_neigh SEC(".maps");
+
+/* VN -> how much BUM its TSIs may send.  The programs write 'full'. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct nve_meter);
+} nve_bum SEC(".maps");
+/* TSI slot % NVE_ICMP_METERS -> rate of the ICMP errors that it is sent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NVE_ICMP_METERS);
+	__type(key, __u32);
+	__type(value, struct nve_meter);
+} nve_icmp_meter SEC(".maps");
 
 /* enum nve_answer -> frames.  Written by the programs, as are the next three. */
 struct {

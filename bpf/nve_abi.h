@@ -13,6 +13,7 @@ enum {
 	NVE_VID_COUNT = 4096,
 	NVE_FLOOD_MAX = 128,          /* members of one VN */
 	NVE_OUTER_MAX = 72,           /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
+	NVE_ICMP_METERS = 1024,       /* TSIs that are so many slots apart share one */
 	NVE_SEEN_STEP_NS = 100000000, /* a TSI's 'seen' is written at most this often (S73) */
 };
 
@@ -53,7 +54,8 @@ enum {
 	X(ECN, 29, "congestion was marked on a packet that does not know ECN (RFC 6040)")          \
 	X(RATE, 30, "over the rate of its TSI (QoS)")                                              \
 	X(ACL, 31, "a rule of the VN's profile forbids it")                                        \
-	X(BUM_RATE, 32, "over the VN's rate of broadcast, unknown unicast and multicast")
+	X(BUM_RATE, 32, "over the VN's rate of broadcast, unknown unicast and multicast")          \
+	X(GLEANING, 33, "source MAC not known yet, and told to the agent to be learned")
 
 enum nve_drop {
 	NVE_FORWARD = 0,
@@ -72,7 +74,10 @@ enum nve_drop {
 	X(ND, 1, "neighbor solicitations answered from the VN's addresses")                        \
 	X(FRAG_NEEDED, 2, "ICMP fragmentation-needed sent to the frame's source")                  \
 	X(PACKET_TOO_BIG, 3, "ICMPv6 packet-too-big sent to the frame's source")                   \
-	X(LIMITED, 4, "ICMP errors not sent: over their rate")
+	X(LIMITED, 4, "ICMP errors not sent: over their rate")                                     \
+	X(GLEAN_TOLD, 5, "source addresses told to the agent, to be learned or kept")              \
+	X(GLEAN_LIMITED, 6, "source addresses not told: over their TSI's rate")                    \
+	X(GLEAN_LOST, 7, "source addresses not told: the agent's queue was full")
 
 enum nve_answer {
 #define NVE_ANSWER_ENUM(name, number, text) NVE_ANSWER_##name = number,
@@ -119,7 +124,7 @@ struct nve_vap_row {
 	__u8 state;      /* enum nve_vap_state */
 	__u8 ip_only;    /* some TSI here has IPs alone: try src_ip when src has no row */
 	__u8 port_flags; /* enum nve_port_flags */
-	__u8 pad;
+	__u8 glean;      /* some TSI here has no address: try gleaner when src has no row */
 };
 _Static_assert(sizeof(struct nve_vap_row) == 16, "map ABI");
 
@@ -227,6 +232,56 @@ struct nve_src_ip {
 };
 _Static_assert(sizeof(struct nve_src_ip) == 8, "map ABI");
 
+/*
+ * --- gleaner: for which TSI source addresses are learned (S46, D8). ------------------------------
+ * owner = ifindex, vid != 0: unknown source MACs of that VAP, with their IPs
+ * owner = TSI slot, vid = 0: further IPs of that TSI's MACs
+ */
+struct nve_gleaner_key {
+	__u32 owner;
+	__u16 vid;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct nve_gleaner_key) == 8, "map ABI");
+
+struct nve_gleaner {
+	__u32 tsi;
+	__u32 pad;
+	__u64 every;            /* ns: a known address that is in use is told again so often */
+	struct nve_meter meter; /* of unknown ones */
+};
+_Static_assert(sizeof(struct nve_gleaner) == 48, "map ABI");
+
+/* --- gleaned: TSI, source MAC, source IP (or zero) -> a known one. */
+
+struct nve_gleaned_key {
+	__u32 tsi;
+	__u8 mac[NVE_ETH_ALEN];
+	__u16 pad;
+	__u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+_Static_assert(sizeof(struct nve_gleaned_key) == 28, "map ABI");
+
+struct nve_gleaned {
+	__u64 told; /* written by the programs too: coarse CLOCK_MONOTONIC */
+};
+_Static_assert(sizeof(struct nve_gleaned) == 8, "map ABI");
+
+/* --- events: a ring buffer to the agent.  A source address that a TSI sends from. */
+struct nve_glean_event {
+	__u32 tsi;
+	__u32 ifindex;
+	__u16 vid;
+	__u8 mac[NVE_ETH_ALEN];
+	__u8 ip[16]; /* as above; zero: none */
+};
+_Static_assert(sizeof(struct nve_glean_event) == 32, "map ABI");
+
+enum {
+	NVE_GLEAN_RATE = 16,  /* unknown addresses told of one gleaner in a second, */
+	NVE_GLEAN_BURST = 64, /* and at once */
+};
+
 /* --- fdb: VN, destination MAC -> TSI or VTEP. */
 
 struct nve_fdb_key {
@@ -273,7 +328,8 @@ struct nve_vtep {
 	__u8 pad;
 	__u32 ifindex; /* egress */
 	__u16 mtu;     /* of the egress port: outer IP packets beyond it are not sent */
-	__u8 pad2[6];
+	__u16 port;    /* slot of the egress port */
+	__u8 pad2[4];
 	__u8 ip[16]; /* as in peer; split horizon compares it */
 };
 _Static_assert(sizeof(struct nve_vtep) == 104, "map ABI");
@@ -295,7 +351,7 @@ struct nve_peer {
 };
 _Static_assert(sizeof(struct nve_peer) == 8, "map ABI");
 
-/* --- flood: VN -> members for BUM. */
+/* --- flood: VN -> members for BUM, in order of kind and slot (see replicate.h). */
 
 struct nve_member {
 	__u32 slot; /* VTEP slot, or index into vap */
@@ -304,12 +360,85 @@ struct nve_member {
 	__u8 pad[2];
 };
 
+/* What becomes of frames that would be flooded. */
+enum nve_flood_flags {
+	NVE_FLOOD_SUPPRESS = 1 << 0,   /* who asks for a known address is answered (neigh) */
+	NVE_FLOOD_NO_UNKNOWN = 1 << 1, /* unknown unicast is dropped */
+	NVE_FLOOD_METER = 1 << 2,      /* what TSIs send is limited (bum) */
+};
+
 struct nve_flood {
-	__u32 n;
+	__u16 n;
+	__u16 flags; /* enum nve_flood_flags */
 	__u32 vni;
 	struct nve_member members[NVE_FLOOD_MAX];
 };
 _Static_assert(sizeof(struct nve_flood) == 8 + 8 * NVE_FLOOD_MAX, "map ABI");
+
+/* --- copies of BUM in XDP (replicate.h): no tables, but what the programs and the agent note. */
+
+enum {
+	NVE_COPY_PORT, /* in the devmap of a port: that port, */
+	NVE_COPY_LOOP, /* and where the frame goes for its next copy */
+	NVE_COPY_DEVS,
+	NVE_COPY_CPUS = 256,
+	NVE_COPY_ROOM = 128, /* frames on the loop at once, of each CPU; a veth holds 256 */
+};
+
+/* Whose turn it is; in the metadata, of which old kernels give 32 bytes in words of four. */
+struct nve_copy {
+	__u32 vn_id;
+	__u32 tsi;     /* it came from, or NVE_NO_TSI */
+	__u32 ifindex; /* and vid: where it came from, no copy goes back there */
+	__u16 vid;
+	__u16 next; /* member: what follows the one that had a copy last, */
+	__u32 last; /* which had this slot */
+	__u16 head; /* bytes before the tenant's frame; NVE_VLAN_HLEN: it has a tag */
+	__u16 sport;
+	__u16 priority; /* and DEI, as in the TCI */
+	__u8 cpu;       /* whose part of the loop it is in */
+	__u8 tos;
+	__u8 tunnel;
+	__u8 to_vteps;  /* else it came from one */
+	__u8 last_kind; /* and kind */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct nve_copy) == 32, "fits the metadata");
+
+/* copying: by CPU. */
+struct nve_copying {
+	__u64 n;     /* frames on the loop */
+	__u64 since; /* coarse CLOCK_MONOTONIC: one was put on it or taken off */
+	__u64 pad[6];
+};
+_Static_assert(sizeof(struct nve_copying) == 64, "one cache line");
+/* bum: VN -> struct nve_meter, in frames. */
+
+/* --- neigh: VN, IP -> MAC, for who asks by ARP or neighbor solicitation. */
+
+struct nve_neigh_key {
+	__u32 vn_id;
+	__u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+_Static_assert(sizeof(struct nve_neigh_key) == 20, "map ABI");
+
+enum nve_neigh_flags {
+	NVE_NEIGH_SET = 1 << 0,    /* there is one */
+	NVE_NEIGH_REMOTE = 1 << 1, /* the NVA has it behind another NVE, too */
+};
+
+struct nve_neigh_mac {
+	__u8 mac[NVE_ETH_ALEN];
+	__u8 flags; /* enum nve_neigh_flags */
+	__u8 pad;
+};
+
+/* Says who claims the IP; whether that one is answered for, fdb, tsi and src say (suppress.h). */
+struct nve_neigh {
+	struct nve_neigh_mac first;
+	struct nve_neigh_mac second; /* asked first: it came later */
+};
+_Static_assert(sizeof(struct nve_neigh) == 16, "map ABI");
 
 /* --- counters, per CPU. */
 
@@ -341,7 +470,9 @@ enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
 
 /* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ---------------- */
 
-#define NVE_TRACED(X) X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood)
+#define NVE_TRACED(X)                                                                              \
+	X(port)                                                                                    \
+	X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(neigh) X(bum) X(gleaner)
 enum nve_traced {
 #define NVE_TRACED_ENUM(name) NVE_TRACED_##name,
 	NVE_TRACED(NVE_TRACED_ENUM)
@@ -366,6 +497,7 @@ struct nve_trace {
 	__u32 why;  /* enum nve_drop */
 	__u32 more; /* set before: by so much the frame is longer than what the run is given */
 	__u16 tci;  /* of the tag that TC puts on, if 'tagged' */
-	__u16 tagged;
+	__u8 tagged;
+	__u8 answered; /* what comes out is the NVE's answer to the frame */
 	struct nve_trace_step steps[NVE_TRACE_MAX];
 };

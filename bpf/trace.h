@@ -11,11 +11,12 @@
  */
 #pragma once
 
-#include "maps.h"
-
 #ifndef NVE_DRY
 #define NVE_DRY 0
 #endif
+
+#include "maps.h"
+
 static const bool nve_dry = NVE_DRY;
 
 #if NVE_DRY
@@ -102,6 +103,16 @@ static __noinline int nve_trace_tag(__u32 tci)
 		t->tagged = 1;
 		t->tci = tci;
 	}
+	return 0;
+}
+
+/* The frame goes back as an answer to itself. */
+static __noinline int nve_trace_answer(void)
+{
+	struct nve_trace *t = nve_tracing();
+
+	if (t)
+		t->answered = 1;
 	return 0;
 }
 

@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Carrying out, in XDP: the tag is in the frame, and room is made by moving its start once.  What
- * XDP cannot do (replication, ports that take no redirected frames) it leaves untouched to the TC
- * program that every port has as well: NVE_TO_HOST.
+ * XDP cannot do (ports that take no redirected frames, replication to such ports) it leaves
+ * untouched to the TC program that every port has as well: NVE_TO_HOST.
  */
 #pragma once
 
-#include "forward.h"
-
-/* A tenant's two MAC addresses, on their way from one end of the room to the other. */
-struct nve_macs {
-	__u64 a;
-	__u32 b;
-};
-
-static __always_inline struct nve_macs nve_macs_take(const void *at)
-{
-	return (struct nve_macs){ *(const nve_u64 *)at, *(const nve_u32 *)(at + 8) };
-}
-
-static __always_inline void nve_macs_put(void *at, struct nve_macs macs)
-{
-	*(nve_u64 *)at = macs.a;
-	*(nve_u32 *)(at + 8) = macs.b;
-}
+#include "replicate.h"
+#include "too_big.h"
 
 static __always_inline struct nve_frame nve_xdp_frame(struct xdp_md *ctx)
 {
@@ -142,11 +126,46 @@ static __always_inline int nve_xdp_relay(struct xdp_md *ctx, struct nve_frame *f
 	return nve_vtep_is6(f->vtep) ? nve_xdp_rewrap(ctx, f, true) : nve_xdp_rewrap(ctx, f, false);
 }
 
+/*
+ * Replication, for which the frame goes to 'at': a device that leads to xdp_copy.  What is known of
+ * the frame is copied: the slow way must not keep the fast one from having it in registers.
+ */
+static __always_inline int nve_xdp_flood(struct xdp_md *ctx, struct nve_frame *f, bool access)
+{
+	struct nve_copy c = {
+		.vn_id = f->vn_id,
+		.tsi = f->who.tsi,
+		.ifindex = f->who.ifindex,
+		.vid = f->who.vid,
+		.head = access ? NVE_VLAN_HLEN : f->outer_len,
+		.sport = f->sport,
+		.priority = f->tci & ~NVE_VID_MASK,
+		.tos = f->tos,
+		.tunnel = f->tunnel,
+		.to_vteps = access,
+	};
+	int why;
+
+	f->at.ifindex = nve_copy_loop();
+	if (nve_dry || !f->at.ifindex) /* TC's dry run tells of the same copies */
+		return NVE_TO_HOST;
+	why = nve_copy_ready(&c, f->len);
+	if (why)
+		return why;
+	/* Should it be TC's after all: that marks what is marked already, to no effect. */
+	if (!access && f->set_tos && nve_tos_write(f->proto, f->l3, f->end, f->set_tos))
+		return NVE_DROP_INTERNAL;
+	return nve_copy_begin(ctx, &c, access ? 0 : f->trailer);
+}
+
 static __always_inline int nve_xdp_access(struct xdp_md *ctx, struct nve_frame *f)
 {
-	int why = f->vtep ? nve_xdp_encap(ctx, f) : f->to ? nve_xdp_retag(f) : NVE_TO_HOST;
+	int why = f->vtep     ? nve_xdp_encap(ctx, f)
+		  : f->to     ? nve_xdp_retag(f)
+		  : f->answer ? nve_xdp_answer(f)
+			      : nve_xdp_flood(ctx, f, true);
 
-	if (why)
+	if (why || f->answer)
 		return why;
 	nve_count_in(f);
 	if (f->to)
@@ -161,22 +180,33 @@ static __always_inline int nve_xdp_underlay(struct xdp_md *ctx, struct nve_frame
 	if (f->vtep)
 		return nve_xdp_relay(ctx, f);
 	if (!f->to)
-		return NVE_TO_HOST;
+		return nve_xdp_flood(ctx, f, false);
 	why = nve_xdp_decap(ctx, f);
 	if (!why)
 		nve_count_out(f);
 	return why;
 }
 
-static __always_inline int nve_xdp_end(const struct nve_frame *f, int why)
+/* A port that takes no redirected frames gets its answer in TC. */
+static __always_inline int nve_xdp_lost(struct xdp_md *ctx, const struct nve_frame *f, int why)
+{
+	bool answer = nve_is_too_big(f, why);
+
+	if (answer && !(f->from->port_flags & NVE_PORT_XDP))
+		return XDP_PASS;
+	nve_drop(why, f->who.tsi, f->to_tsi);
+	if (answer && nve_xdp_too_big(ctx, nve_tenant_mtu(f->vtep), f->who.tsi))
+		return bpf_redirect(f->who.ifindex, 0);
+	return XDP_DROP;
+}
+
+static __always_inline int nve_xdp_end(struct xdp_md *ctx, const struct nve_frame *f, int why)
 {
 	if (why == NVE_TO_HOST)
 		return XDP_PASS;
-	if (why) {
-		nve_drop(why, f->who.tsi, f->to_tsi);
-		return XDP_DROP;
-	}
-	if (f->vtep)
-		return bpf_redirect(f->vtep->ifindex, 0);
-	return f->to ? bpf_redirect(f->at.ifindex, 0) : XDP_ABORTED;
+	if (why)
+		return nve_xdp_lost(ctx, f, why);
+	if (f->answer)
+		return bpf_redirect(f->who.ifindex, 0);
+	return bpf_redirect(f->vtep ? f->vtep->ifindex : f->at.ifindex, 0);
 }

@@ -46,6 +46,19 @@ test-unit: ## the C tests with ASan and UBSan, and the style checks
 test-e2e: need-root all e2e-tools ## the end-to-end tests alone (root)
 	$(Q)$(PY) tests/run.py --only=tests/e2e
 
+# --- frames in bursts, for a test of the datapath ------------------------------------------------
+
+$(G)/tests/burst.bpf.o: tests/bpf/burst.bpf.c $(G)/vmlinux.h
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -c $< -o $@
+
+$(G)/tests/burst.skel.h: $(G)/tests/burst.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)bpftool gen skeleton $< name burst >$@
+
+$(B)/tests/bpf/replicate_test.o: | $(G)/tests/burst.skel.h
+
 # --- the benchmark -----------------------------------------------------------------------------
 
 .PHONY: bench

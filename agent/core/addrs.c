@@ -66,8 +66,24 @@ static void append(struct nve_core *core, uint32_t slot, uint32_t i)
 	NVE_SET(core, tsi->pub.n_addrs, tsi->pub.n_addrs + 1);
 }
 
-void nve_addr_add(struct nve_core *core, uint32_t slot, const struct nve_addr *addr, bool active,
-		  uint64_t now_ns)
+/* What a TSI has of each kind decides what it may glean. */
+static void count_kind(struct nve_core *core, uint32_t i, int by)
+{
+	const struct nve_addr_rec *rec = &core->addrs[i];
+	struct nve_tsi_rec *tsi = &core->tsis[rec->tsi];
+
+	if (rec->gleaned) {
+		NVE_SET(core, tsi->pub.n_gleaned, (uint16_t)(tsi->pub.n_gleaned + by));
+		return;
+	}
+	if (rec->addr.flags & NVE_ADDR_MAC)
+		NVE_SET(core, tsi->n_sig_mac, (uint16_t)(tsi->n_sig_mac + by));
+	if (rec->addr.flags & (NVE_ADDR_IPV4 | NVE_ADDR_IPV6))
+		NVE_SET(core, tsi->n_sig_ip, (uint16_t)(tsi->n_sig_ip + by));
+}
+
+void nve_addr_add(struct nve_core *core, uint32_t slot, const struct nve_addr *addr,
+		  enum nve_addr_how how, uint64_t now_ns)
 {
 	struct nve_addr binding = nve_binding_of(addr);
 	uint32_t leader = nve_bind_leader(core, slot, &binding);
@@ -78,14 +94,18 @@ void nve_addr_add(struct nve_core *core, uint32_t slot, const struct nve_addr *a
 	nve_undo_save(core, rec, sizeof(*rec));
 	rec->addr = *addr;
 	rec->tsi = slot;
+	rec->gleaned = how == NVE_ADDR_HOW_GLEANED;
+	rec->seen_ns = rec->gleaned ? now_ns : 0;
 	append(core, slot, i);
+	count_kind(core, i, 1);
+	nve_glean_link(core, i);
 	if (leader == NVE_SLOT_NONE) {
 		rec->leader = true;
 		leader = i;
 		nve_chain_push(core, bucket_of(core, i), core->by_binding, i);
 	}
 	NVE_SET(core, core->addrs[leader].n_sharing, core->addrs[leader].n_sharing + 1);
-	if (active)
+	if (how != NVE_ADDR_HOW_OFF)
 		emit |= nve_addr_switch(core, i, true, now_ns);
 	if (emit)
 		nve_addr_emit(core, i);
@@ -137,6 +157,8 @@ void nve_addr_remove(struct nve_core *core, uint32_t before, uint32_t i, uint64_
 	}
 	if (emit)
 		nve_addr_emit(core, i);
+	count_kind(core, i, -1);
+	nve_glean_unlink(core, i);
 	unlink_from_tsi(core, before, i);
 	nve_undo_save(core, rec, sizeof(*rec));
 	*rec = (struct nve_addr_rec){ 0 };
@@ -152,7 +174,8 @@ size_t nve_core_tsi_addrs(const struct nve_core *core, uint32_t slot,
 		return 0;
 	for (uint32_t i = core->tsis[slot].addrs.head; i; i = core->addrs[i - 1].next) {
 		out[n].addr = core->addrs[i - 1].addr;
-		out[n++].active = core->addrs[i - 1].active;
+		out[n].active = core->addrs[i - 1].active;
+		out[n++].gleaned = core->addrs[i - 1].gleaned;
 	}
 	return n;
 }

@@ -61,7 +61,8 @@ static void index_old(const struct nve_core *core, uint32_t slot, struct index *
 	index->n = 0;
 	if (slot != NVE_SLOT_NONE)
 		for (uint32_t i = core->tsis[slot].addrs.head; i; i = core->addrs[i - 1].next) {
-			set->old[index->n] = core->addrs[i - 1].active ? NVE_FATE_ON : 0;
+			set->old[index->n] = (core->addrs[i - 1].active ? NVE_FATE_ON : 0) |
+					     (core->addrs[i - 1].gleaned ? NVE_FATE_GLEANED : 0);
 			index->items[index->n++] = &core->addrs[i - 1].addr;
 		}
 	set->n_old = (uint16_t)index->n;
@@ -86,7 +87,10 @@ static void index_listed(const struct nve_core *core, const struct nve_event *ev
 	index_build(core, index);
 }
 
-/* Tells the new ones; where the list is the whole set, what it does not name goes. */
+/*
+ * Tells the new ones, among them those gleaned till now; where the list is the whole set, what it
+ * does not name goes.
+ */
 static void plan_membership(const struct nve_core *core, const struct nve_event *ev,
 			    const struct index *old, const struct index *listed,
 			    struct nve_addr_set *set)
@@ -94,10 +98,17 @@ static void plan_membership(const struct nve_core *core, const struct nve_event 
 	bool whole = (ev->kind == NVE_EV_ASSOCIATE || ev->kind == NVE_EV_ACTIVATE) &&
 		     (ev->flags & NVE_EV_HAS_ADDRS);
 
-	for (uint32_t i = 0; i < listed->n; i++)
-		set->add[i] = index_find(core, old, listed->items[i]) < 0 ? NVE_FATE_NEW : 0;
+	for (uint32_t i = 0; i < listed->n; i++) {
+		int at = index_find(core, old, listed->items[i]);
+		bool gleaned = at >= 0 && (set->old[at] & NVE_FATE_GLEANED);
+
+		set->add[i] = at < 0 || gleaned ? NVE_FATE_NEW : 0;
+		if (gleaned)
+			set->old[at] = NVE_FATE_DROP;
+	}
 	for (uint32_t i = 0; whole && i < old->n; i++)
-		if (index_find(core, listed, old->items[i]) < 0)
+		if (!(set->old[i] & NVE_FATE_GLEANED) &&
+		    index_find(core, listed, old->items[i]) < 0)
 			set->old[i] = NVE_FATE_DROP;
 }
 
@@ -122,7 +133,7 @@ static void switch_all(struct nve_addr_set *set, uint32_t n_listed_addrs, bool o
 		if (set->add[i] & NVE_FATE_NEW)
 			set->add[i] = on ? NVE_FATE_NEW | NVE_FATE_ON : NVE_FATE_NEW;
 	for (uint32_t i = 0; old_too && i < set->n_old; i++)
-		if (!(set->old[i] & NVE_FATE_DROP))
+		if (!(set->old[i] & (NVE_FATE_DROP | NVE_FATE_GLEANED)))
 			set->old[i] = on ? NVE_FATE_ON : 0;
 }
 
@@ -133,13 +144,13 @@ static enum nve_reason switch_only(const struct nve_core *core, const struct nve
 {
 	for (uint32_t i = 0; i < ev->n_only; i++) {
 		int at = index_find(core, old, &ev->only[i]);
-		uint8_t *fate = at < 0 ? NULL : &set->old[at];
+		uint8_t *fate = at < 0 || set->old[at] == NVE_FATE_DROP ? NULL : &set->old[at];
 
 		if (!fate) {
 			at = index_find(core, listed, &ev->only[i]);
 			fate = at < 0 ? NULL : &set->add[at];
 		}
-		if (!fate || (*fate & NVE_FATE_DROP))
+		if (!fate || (*fate & NVE_FATE_GLEANED))
 			return NVE_REASON_UNKNOWN_ADDRESS;
 		*fate = (uint8_t)((*fate & ~NVE_FATE_ON) | (on ? NVE_FATE_ON : 0));
 	}
@@ -160,6 +171,67 @@ static enum nve_reason plan_switches(const struct nve_core *core, const struct n
 	else
 		switch_all(set, listed->n, true, to == NVE_TSI_ACTIVATED);
 	return NVE_REASON_OK;
+}
+
+static void count_kind(const struct nve_addr *addr, struct nve_addr_set *set)
+{
+	set->n_mac += (addr->flags & NVE_ADDR_MAC) != 0;
+	set->n_ip += (addr->flags & (NVE_ADDR_IPV4 | NVE_ADDR_IPV6)) != 0;
+}
+
+static void count_signaled(const struct index *old, const struct index *listed,
+			   struct nve_addr_set *set)
+{
+	for (uint32_t i = 0; i < old->n; i++)
+		if (!(set->old[i] & (NVE_FATE_DROP | NVE_FATE_GLEANED)))
+			count_kind(old->items[i], set);
+	for (uint32_t i = 0; i < listed->n; i++)
+		if (set->add[i] & NVE_FATE_NEW)
+			count_kind(listed->items[i], set);
+}
+
+/* Whether a signaled address with that MAC is in use in the end. */
+static bool mac_is_on(const struct index *old, const struct index *listed,
+		      const struct nve_addr_set *set, const uint8_t *mac)
+{
+	for (uint32_t i = 0; i < old->n; i++)
+		if (set->old[i] == NVE_FATE_ON && !memcmp(old->items[i]->mac, mac, NVE_MAC_LEN))
+			return true;
+	for (uint32_t i = 0; i < listed->n; i++)
+		if (set->add[i] == (NVE_FATE_NEW | NVE_FATE_ON) &&
+		    !memcmp(listed->items[i]->mac, mac, NVE_MAC_LEN))
+			return true;
+	return false;
+}
+
+/* D8: gleaned addresses stay while all that is signaled allows it, and last of all. */
+static void plan_gleaned(const struct nve_event *ev, enum nve_tsi_state to, uint32_t max,
+			 const struct index *old, const struct index *listed,
+			 struct nve_addr_set *set)
+{
+	bool moves = ev->kind == NVE_EV_UPDATE && ev->new_port != NVE_PORT_NONE &&
+		     ev->new_port != ev->key.port;
+	bool stays = to == NVE_TSI_ACTIVATED ||
+		     (ev->kind == NVE_EV_DEACTIVATE && (ev->flags & NVE_EV_HAS_ONLY) && set->n_mac);
+	uint32_t n = 0, n_signaled = 0;
+
+	for (uint32_t i = 0; i < old->n; i++)
+		n_signaled += !(set->old[i] & (NVE_FATE_DROP | NVE_FATE_GLEANED));
+	for (uint32_t i = 0; i < listed->n; i++)
+		n_signaled += (set->add[i] & NVE_FATE_NEW) != 0;
+	for (uint32_t i = 0; i < old->n; i++) {
+		const struct nve_addr *addr = old->items[i];
+		bool keep = stays && !moves && !set->n_ip && n < max &&
+			    n_signaled + n < NVE_TSI_ADDRS_MAX;
+
+		if (!(set->old[i] & NVE_FATE_GLEANED))
+			continue;
+		if (set->n_mac)
+			keep = keep && addr->flags != NVE_ADDR_MAC &&
+			       mac_is_on(old, listed, set, addr->mac);
+		set->old[i] = keep ? NVE_FATE_GLEANED | NVE_FATE_ON : NVE_FATE_DROP;
+		n += keep;
+	}
 }
 
 static void count(const struct nve_core *core, uint32_t slot, uint32_t n_listed_addrs,
@@ -185,14 +257,14 @@ static void count(const struct nve_core *core, uint32_t slot, uint32_t n_listed_
 }
 
 enum nve_reason nve_set_plan(const struct nve_core *core, uint32_t slot, const struct nve_event *ev,
-			     enum nve_tsi_state to, struct nve_addr_set *set)
+			     enum nve_tsi_state to, uint16_t glean_max, struct nve_addr_set *set)
 {
 	enum nve_reason reason = NVE_REASON_OK;
 	struct index old, listed;
 
 	if (n_listed(ev) > NVE_TSI_ADDRS_MAX || ev->n_only > NVE_TSI_ADDRS_MAX)
 		return NVE_REASON_TOO_MANY_ADDRESSES;
-	set->n_new = set->n_drop = set->n_on = set->n_begin = 0;
+	set->n_new = set->n_drop = set->n_on = set->n_begin = set->n_mac = set->n_ip = 0;
 	set->switched = false;
 	index_old(core, slot, &old, set);
 	index_listed(core, ev, &listed);
@@ -203,6 +275,8 @@ enum nve_reason nve_set_plan(const struct nve_core *core, uint32_t slot, const s
 		reason = plan_switches(core, ev, to, &old, &listed, set);
 	if (reason != NVE_REASON_OK)
 		return reason;
+	count_signaled(&old, &listed, set);
+	plan_gleaned(ev, to, glean_max, &old, &listed, set);
 	count(core, slot, listed.n, set);
 	if (set->n_old + set->n_new - set->n_drop > NVE_TSI_ADDRS_MAX)
 		return NVE_REASON_TOO_MANY_ADDRESSES;
@@ -216,7 +290,7 @@ static bool taken(const struct nve_core *core, uint32_t slot, uint16_t port, uin
 	uint32_t i = NVE_SLOT_NONE;
 
 	while ((i = nve_bind_next(core, vn_id, &binding, i)) != NVE_SLOT_NONE)
-		if (core->addrs[i].tsi != slot &&
+		if (core->addrs[i].tsi != slot && !nve_glean_only(core, i) &&
 		    core->tsis[core->addrs[i].tsi].pub.key.port == port)
 			return true;
 	return false;
@@ -263,6 +337,7 @@ void nve_set_apply(struct nve_core *core, uint32_t slot, const struct nve_event 
 		nve_addr_emit_all(core, slot);
 	for (uint32_t i = 0; i < n_listed(ev); i++)
 		if (set->add[i] & NVE_FATE_NEW)
-			nve_addr_add(core, slot, &ev->addrs[i], set->add[i] & NVE_FATE_ON,
+			nve_addr_add(core, slot, &ev->addrs[i],
+				     set->add[i] & NVE_FATE_ON ? NVE_ADDR_HOW_ON : NVE_ADDR_HOW_OFF,
 				     ev->now_ns);
 }

@@ -140,6 +140,35 @@ static void check_tsi_addrs(const struct nve_core *core, uint32_t slot)
 	CHECK(!tsi->alarm_ns || !tsi->alarmed);
 }
 
+/* D8: within its bound, nothing beside what is signaled, and nothing of another TSI's. */
+static void check_gleaned(const struct nve_core *core, uint32_t slot)
+{
+	const struct nve_tsi_rec *tsi = &core->tsis[slot];
+	uint32_t n = 0, n_mac = 0, n_ip = 0;
+
+	for (uint32_t i = tsi->addrs.head; i; i = core->addrs[i - 1].next) {
+		const struct nve_addr_rec *rec = &core->addrs[i - 1];
+		struct nve_addr mac = nve_binding_of(&rec->addr);
+
+		n += rec->gleaned;
+		n_mac += !rec->gleaned && (rec->addr.flags & NVE_ADDR_MAC);
+		n_ip += !rec->gleaned && (rec->addr.flags & ~NVE_ADDR_MAC);
+		CHECK(rec->gleaned || rec->seen_ns == 0);
+		if (!rec->gleaned)
+			continue;
+		CHECK(rec->active && (rec->addr.flags & NVE_ADDR_MAC));
+		CHECK(rec->addr.flags != NVE_ADDR_MAC || tsi->n_sig_mac == 0);
+		CHECK(core->addrs[nve_bind_leader(core, slot, &mac)].n_working > 0);
+		CHECK(tsi->pub.glean_ns <=
+		      rec->seen_ns + tsi->pub.glean_age_ms * UINT64_C(1000000));
+	}
+	CHECK(n == tsi->pub.n_gleaned && n <= tsi->pub.glean_max);
+	CHECK(tsi->pub.glean_max <= NVE_GLEAN_MAX);
+	CHECK(n_mac == tsi->n_sig_mac && n_ip == tsi->n_sig_ip);
+	CHECK(n == 0 || n_ip == 0);
+	CHECK((core->vaps[tsi->vap].gleaner == slot + 1) == nve_glean_is_gleaner(tsi));
+}
+
 static void check_tsi(const struct nve_core *core, uint32_t slot)
 {
 	const struct nve_tsi_rec *tsi = &core->tsis[slot];
@@ -149,18 +178,27 @@ static void check_tsi(const struct nve_core *core, uint32_t slot)
 	CHECK(nve_core_find_tsi(core, key) == slot);
 	CHECK(nve_vap_find(core, key->port, key->vn_id) == tsi->vap);
 	CHECK((tsi->heap_pos != 0) == (tsi->pub.deadline_ns != NVE_NEVER_NS));
+	CHECK((tsi->glean_pos != 0) == (tsi->pub.glean_ns != NVE_NEVER_NS));
+	CHECK((tsi->glean_pos != 0) == (tsi->pub.n_gleaned != 0));
+	if (tsi->glean_pos) {
+		CHECK(core->timers[tsi->glean_pos - 1].slot == slot);
+		CHECK(core->timers[tsi->glean_pos - 1].gleaning == 1);
+		CHECK(core->timers[tsi->glean_pos - 1].deadline_ns == tsi->pub.glean_ns);
+	}
 	if (tsi->heap_pos) {
+		CHECK(core->timers[tsi->heap_pos - 1].gleaning == 0);
 		CHECK(core->timers[tsi->heap_pos - 1].slot == slot);
 		CHECK(core->timers[tsi->heap_pos - 1].deadline_ns == tsi->pub.deadline_ns);
 	}
 	check_tsi_addrs(core, slot);
+	check_gleaned(core, slot);
 }
 
 static void check_tsis(const struct nve_core *core)
 {
 	const struct nve_state *state = core->state;
 	struct nve_tsi_rec none = { 0 };
-	uint32_t n_addrs = 0, n_leaders = 0, n_alarms = 0, n_timers = 0;
+	uint32_t n_addrs = 0, n_leaders = 0, n_alarms = 0, n_timers = 0, n_ips = 0;
 
 	check_pool(&state->tsis);
 	check_pool(&state->addrs);
@@ -174,9 +212,11 @@ static void check_tsis(const struct nve_core *core)
 		check_tsi(core, slot);
 		n_addrs += tsi->pub.n_addrs;
 		n_alarms += tsi->alarm_ns != 0;
-		n_timers += tsi->heap_pos != 0;
+		n_timers += (tsi->heap_pos != 0) + (tsi->glean_pos != 0);
 		for (uint32_t i = tsi->addrs.head; i; i = core->addrs[i - 1].next)
 			n_leaders += core->addrs[i - 1].leader;
+		for (uint32_t i = tsi->addrs.head; i; i = core->addrs[i - 1].next)
+			n_ips += (core->addrs[i - 1].addr.flags & ~NVE_ADDR_MAC) != 0;
 	}
 	CHECK(n_addrs == state->addrs.used);
 	CHECK(n_timers == state->n_timers);
@@ -185,6 +225,8 @@ static void check_tsis(const struct nve_core *core)
 	      state->tsis.used);
 	CHECK(count_chains(core->port_buckets, core->tsi_mask, core->by_port, state->tsis.max) ==
 	      state->tsis.used);
+	CHECK(count_chains(core->ip_buckets, core->addr_mask, core->by_ip, state->addrs.max) ==
+	      n_ips);
 	CHECK(count_chains(core->addr_buckets, core->addr_mask, core->by_binding,
 			   state->addrs.max) == n_leaders);
 }

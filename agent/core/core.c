@@ -97,12 +97,13 @@ static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n
 	CARVE(carver, core->vaps, config->max_vaps);
 	CARVE(carver, core->vns, config->max_vns);
 	CARVE(carver, core->tags, n_tags);
-	CARVE(carver, core->timers, config->max_tsis);
+	CARVE(carver, core->timers, 2 * (size_t)config->max_tsis);
 	CARVE(carver, core->by_key, config->max_tsis);
 	CARVE(carver, core->by_port, config->max_tsis);
 	CARVE(carver, core->by_vap, config->max_tsis);
 	CARVE(carver, core->by_alarm, config->max_tsis);
 	CARVE(carver, core->by_binding, config->max_addrs);
+	CARVE(carver, core->by_ip, config->max_addrs);
 	CARVE(carver, core->vap_chain, config->max_vaps);
 	CARVE(carver, core->vn_chain, config->max_vns);
 	CARVE(carver, core->tag_chain, n_tags);
@@ -110,6 +111,7 @@ static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n
 	CARVE(carver, core->key_buckets, core->tsi_mask + 1);
 	CARVE(carver, core->port_buckets, core->tsi_mask + 1);
 	CARVE(carver, core->addr_buckets, core->addr_mask + 1);
+	CARVE(carver, core->ip_buckets, core->addr_mask + 1);
 	CARVE(carver, core->vap_buckets, core->vap_mask + 1);
 	CARVE(carver, core->vn_buckets, core->vn_mask + 1);
 	CARVE(carver, core->tag_buckets, core->tag_mask + 1);
@@ -144,7 +146,7 @@ static void carve_block(struct carver *carver, struct nve_core *core,
 	core->tag_mask = mask_for(n_tags);
 	while (config->max_tsis >> levels)
 		levels++;
-	core->undo_per_tsi = NVE_UNDO_PER_TSI + 64 * levels;
+	core->undo_per_tsi = NVE_UNDO_PER_TSI + 128 * (levels + 1);
 	core->undo_size = UNDO_OF_A_TURN + config->max_tsis * core->undo_per_tsi +
 			  (size_t)config->max_addrs * NVE_UNDO_PER_ADDR;
 	core->max_actions = ACTIONS_OF_A_TURN + (size_t)config->max_tsis * NVE_ACTIONS_PER_TSI +
@@ -214,6 +216,8 @@ static enum nve_reason step_expire(struct nve_core *core, const struct nve_event
 		return nve_tags_expire(core, ev, answer);
 	case NVE_DUE_DUPLICATE:
 		return nve_bind_expire(core, ev, answer);
+	case NVE_DUE_GLEAN:
+		return nve_glean_expire(core, ev, answer);
 	default:
 		return NVE_REASON_ILLEGAL_TRANSITION;
 	}
@@ -235,6 +239,7 @@ static const step_fn steps[NVE_EVENTS] = {
 	[NVE_EV_KEEPACTIVE] = nve_tsi_step,
 	[NVE_EV_DATA_SEEN] = nve_tsi_step,
 	[NVE_EV_EXPIRE] = step_expire,
+	[NVE_EV_GLEAN] = nve_glean_step,
 };
 
 void nve_core_step(struct nve_core *core, const struct nve_event *ev, struct nve_answer *answer)

@@ -103,6 +103,10 @@ uint16_t nve_core_port_scope(const struct nve_core *core, uint16_t port);
 size_t nve_core_bearers(const struct nve_core *core, uint32_t vn_id, const struct nve_addr *addr,
 			uint32_t *slots, size_t max);
 
+/* What the TSI gleans from its frames when it is Activated (D8). */
+enum nve_gleans { NVE_GLEANS_NOTHING, NVE_GLEANS_IPS, NVE_GLEANS_MACS };
+enum nve_gleans nve_core_glean(const struct nve_core *core, uint32_t slot);
+
 /* Whether 'addr' (MAC alone or IP alone) of that TSI is in use: active, and the TSI Activated. */
 bool nve_core_addr_works(const struct nve_core *core, uint32_t slot, const struct nve_addr *addr);
 

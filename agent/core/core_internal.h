@@ -18,6 +18,9 @@ struct nve_tsi_rec {
 	uint32_t vap;
 	struct nve_list addrs; /* linked by nve_addr_rec.next, in the order signaled */
 	uint32_t heap_pos;     /* + 1; 0 = no timer runs */
+	uint32_t glean_pos;    /* the same, of glean_ns */
+	uint16_t n_sig_mac;    /* signaled addresses with a MAC, */
+	uint16_t n_sig_ip;     /* and with an IP */
 	uint16_t n_overlap;    /* its working bindings that work elsewhere too */
 	bool alarmed;          /* once, for as long as n_overlap > 0 */
 };
@@ -35,11 +38,14 @@ struct nve_addr_rec {
 	uint16_t n_working; /* leader: of those, active.  Only an Activated TSI has active ones */
 	bool leader;
 	bool active;
+	bool gleaned;
+	uint64_t seen_ns; /* a gleaned one as source; else 0 */
 };
 
 struct nve_vap_rec {
 	struct nve_vap pub;
 	uint32_t vn;
+	uint32_t gleaner; /* TSI + 1 that unknown source MACs are gleaned for; 0 = none */
 	struct nve_list tsis;
 };
 
@@ -69,7 +75,7 @@ struct nve_scope {
 struct nve_timer {
 	uint64_t deadline_ns;
 	uint32_t slot;
-	uint32_t pad; /* zero: rolled back and done again is the same bytes */
+	uint32_t gleaning; /* 1: the TSI's glean_ns, 0: its deadline_ns */
 };
 
 struct nve_state {
@@ -82,8 +88,8 @@ struct nve_state {
 /* The most that one step can write to the journal. */
 enum {
 	NVE_UNDO_PER_STEP = 4096,
-	NVE_UNDO_PER_TSI = 3072, /* and 64 for each level of the heap of timers */
-	NVE_UNDO_PER_ADDR = 768,
+	NVE_UNDO_PER_TSI = 3072, /* and 128 for each level of the heap of timers */
+	NVE_UNDO_PER_ADDR = 1024,
 	NVE_ACTIONS_PER_STEP = 16,
 	NVE_ACTIONS_PER_TSI = 6,
 	NVE_ACTIONS_PER_ADDR = 2,
@@ -110,9 +116,9 @@ struct nve_core {
 	struct nve_tag_rec *tags;
 	struct nve_timer *timers;                              /* a binary heap */
 	struct nve_link *by_key, *by_port, *by_vap, *by_alarm; /* of TSIs */
-	struct nve_link *by_binding;                           /* of addresses */
+	struct nve_link *by_binding, *by_ip;                   /* of addresses */
 	struct nve_link *vap_chain, *vn_chain, *tag_chain, *tag_order;
-	uint32_t *key_buckets, *port_buckets, *addr_buckets;
+	uint32_t *key_buckets, *port_buckets, *addr_buckets, *ip_buckets;
 	uint32_t *vap_buckets, *vn_buckets, *tag_buckets;
 };
 

@@ -20,6 +20,7 @@ enum nve_event_kind {
 	NVE_EV_KEEPACTIVE,    /* key */
 	NVE_EV_DATA_SEEN,     /* key; now_ns = when its last frame was seen (S73) */
 	NVE_EV_EXPIRE,        /* one due timer: see nve_core_due() */
+	NVE_EV_GLEAN,         /* key, addrs[0]: source of its frames, a MAC or MAC and IP (S46) */
 	NVE_EVENTS,
 };
 
@@ -31,14 +32,16 @@ enum nve_event_flags {
 	NVE_EV_HAS_KEEPACTIVE = 1 << 3,
 	NVE_EV_ONLY_IF_UNUSED = 1 << 4, /* VnDisconnect is refused while TSIs are attached (D3) */
 	NVE_EV_BY_NVE = 1 << 5,         /* not asked for by the hypervisor: 'why' says the reason */
+	/* glean_max and _age_ms are asked for; else they are the default of a TSI to be made. */
+	NVE_EV_HAS_GLEAN = 1 << 6,
 };
 
-enum nve_due_kind { NVE_DUE_NONE, NVE_DUE_TSI, NVE_DUE_TAG, NVE_DUE_DUPLICATE };
+enum nve_due_kind { NVE_DUE_NONE, NVE_DUE_TSI, NVE_DUE_TAG, NVE_DUE_DUPLICATE, NVE_DUE_GLEAN };
 
 /* A timer that has run out; opaque between nve_core_due() and the NVE_EV_EXPIRE that names it. */
 struct nve_due {
 	uint8_t kind;  /* enum nve_due_kind */
-	uint32_t slot; /* NVE_DUE_TSI and _DUPLICATE: the TSI's; NVE_DUE_TAG: scope << 16 | tag */
+	uint32_t slot; /* NVE_DUE_TSI, _DUPLICATE and _GLEAN: the TSI's; _TAG: scope << 16 | tag */
 };
 
 /*
@@ -57,6 +60,8 @@ struct nve_event {
 	uint64_t epoch;         /* Activate: from the NVA, above all earlier ones (D7) */
 	uint32_t keepalive_ms;
 	uint32_t keepactive_ms;
+	uint32_t glean_age_ms; /* within NVE_GLEAN_AGE_MIN_MS and _MAX_MS, unless glean_max is 0 */
+	uint16_t glean_max;    /* 0 = off; at most NVE_GLEAN_MAX */
 	uint32_t n_addrs;
 	uint32_t n_only;
 	const struct nve_addr *addrs; /* the caller's, not kept */

@@ -40,6 +40,7 @@ uint32_t nve_hash_pair(const struct nve_core *core, uint32_t a, uint32_t b);
 void nve_timer_set(struct nve_core *core, uint32_t slot, uint64_t deadline_ns);
 /* The deadline of a TSI's one timer when it is started in its present state at 'now_ns'. */
 uint64_t nve_timer_deadline(const struct nve_tsi *tsi, uint64_t now_ns);
+void nve_glean_timer_set(struct nve_core *core, uint32_t slot, uint64_t deadline_ns);
 void nve_alarm_set(struct nve_core *core, uint32_t slot, uint64_t deadline_ns);
 void nve_alarm_clear(struct nve_core *core, uint32_t slot);
 
@@ -92,8 +93,9 @@ enum nve_reason nve_bind_expire(struct nve_core *core, const struct nve_event *e
 				struct nve_answer *answer);
 
 /* addrs.c: the addresses of a TSI. */
-void nve_addr_add(struct nve_core *core, uint32_t slot, const struct nve_addr *addr, bool active,
-		  uint64_t now_ns);
+enum nve_addr_how { NVE_ADDR_HOW_OFF, NVE_ADDR_HOW_ON, NVE_ADDR_HOW_GLEANED };
+void nve_addr_add(struct nve_core *core, uint32_t slot, const struct nve_addr *addr,
+		  enum nve_addr_how how, uint64_t now_ns);
 /* 'before' is the address in front of it, NVE_SLOT_NONE if it is the first. */
 void nve_addr_remove(struct nve_core *core, uint32_t before, uint32_t i, uint64_t now_ns);
 /* Switches; true if its binding began or ceased to work.  Emits nothing. */
@@ -102,23 +104,31 @@ void nve_addr_emit(struct nve_core *core, uint32_t i);
 void nve_addr_emit_all(struct nve_core *core, uint32_t slot);
 
 /* addrset.c: what an event makes of a TSI's addresses. */
-enum nve_fate { NVE_FATE_DROP = 1 << 0, NVE_FATE_ON = 1 << 1, NVE_FATE_NEW = 1 << 2 };
+enum nve_fate {
+	NVE_FATE_DROP = 1 << 0,
+	NVE_FATE_ON = 1 << 1,
+	NVE_FATE_NEW = 1 << 2,
+	NVE_FATE_GLEANED = 1 << 3,
+};
 struct nve_addr_set {
 	uint16_t n_old, n_new, n_drop, n_on; /* n_on: active in the end */
 	uint16_t n_begin;                    /* of those, not active before */
+	uint16_t n_mac, n_ip;                /* signaled in the end, with a MAC, with an IP */
 	bool switched;                       /* some kept address changes its switch */
 	uint8_t old[NVE_TSI_ADDRS_MAX];      /* in the TSI's order */
 	uint8_t add[NVE_TSI_ADDRS_MAX];      /* in the event's; without NEW: it is an old one */
 };
-/* 'slot' may be NVE_SLOT_NONE: a TSI to be.  'to' is the state it will be in. */
+/* 'slot' may be NVE_SLOT_NONE: a TSI to be.  'to' and 'glean_max' are as they will be. */
 enum nve_reason nve_set_plan(const struct nve_core *core, uint32_t slot, const struct nve_event *ev,
-			     enum nve_tsi_state to, struct nve_addr_set *set);
+			     enum nve_tsi_state to, uint16_t glean_max, struct nve_addr_set *set);
 /* ADDRESS_IN_USE if another TSI on (port, VN) has one of those that come to that port. */
 enum nve_reason nve_set_conflicts(const struct nve_core *core, uint32_t slot,
 				  const struct nve_event *ev, uint16_t port,
 				  const struct nve_addr_set *set);
 void nve_set_apply(struct nve_core *core, uint32_t slot, const struct nve_event *ev,
 		   const struct nve_addr_set *set, bool epoch_changed);
+
+#include "core/glean.h"
 
 /* release.c: the way back to Init. */
 void nve_tsi_release(struct nve_core *core, uint32_t slot, const struct nve_why *why);

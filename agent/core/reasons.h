@@ -73,7 +73,10 @@
 	X(DUPLICATE_ADDRESS, 33, ABORTED, "two instances of an address stay Activated",            \
 	  "deactivate or clear the instance that moved away")                                      \
 	X(VN_DISCONNECTED, 34, ABORTED, "its VN was disconnected on that port",                    \
-	  "connect the VN and associate again")
+	  "connect the VN and associate again")                                                    \
+	X(GLEANING_CONFLICT, 35, FAILED_PRECONDITION,                                              \
+	  "another TSI without addresses gleans on that port and VN",                              \
+	  "signal the addresses of one of the two, or let only one of them glean")
 
 enum nve_reason {
 #define NVE_REASON_ENUM(name, number, code, text, remedy) NVE_REASON_##name = number,

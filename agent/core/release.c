@@ -29,6 +29,7 @@ void nve_tsi_release(struct nve_core *core, uint32_t slot, const struct nve_why 
 	while (tsi->addrs.head)
 		nve_addr_remove(core, NVE_SLOT_NONE, tsi->addrs.head - 1, why->now_ns);
 	nve_timer_set(core, slot, NVE_NEVER_NS);
+	nve_glean_timer_set(core, slot, NVE_NEVER_NS);
 	nve_vap_detach(core, slot);
 	nve_tsi_unlink(core, slot);
 	nve_undo_save(core, tsi, sizeof(*tsi));

@@ -62,7 +62,7 @@ static bool addrs_valid(const struct nve_tsi *tsi, const struct nve_tsi_addr *ad
 {
 	uint32_t n_active = 0;
 
-	if (tsi->n_addrs > NVE_TSI_ADDRS_MAX)
+	if (tsi->n_addrs > NVE_TSI_ADDRS_MAX || tsi->glean_max > NVE_GLEAN_MAX)
 		return false;
 	for (uint32_t i = 0; i < tsi->n_addrs; i++) {
 		if (!addr_valid(&addrs[i].addr))
@@ -73,6 +73,25 @@ static bool addrs_valid(const struct nve_tsi *tsi, const struct nve_tsi_addr *ad
 		n_active += addrs[i].active;
 	}
 	return n_active == tsi->n_active && (tsi->state == NVE_TSI_ACTIVATED || !n_active);
+}
+
+/* Gleaned addresses are such as glean.c would have learned. */
+static bool gleaned_valid(const struct nve_core *core, const struct nve_tsi *tsi,
+			  const struct nve_tsi_addr *addrs)
+{
+	uint32_t vap = nve_vap_find(core, tsi->key.port, tsi->key.vn_id);
+	uint32_t n = 0, n_mac = 0, n_ip = 0;
+
+	for (uint32_t i = 0; i < tsi->n_addrs; i++) {
+		n += addrs[i].gleaned;
+		n_mac += !addrs[i].gleaned && (addrs[i].addr.flags & NVE_ADDR_MAC);
+		n_ip += !addrs[i].gleaned && (addrs[i].addr.flags & ~NVE_ADDR_MAC);
+		if (addrs[i].gleaned && (!addrs[i].active || !(addrs[i].addr.flags & NVE_ADDR_MAC)))
+			return false;
+	}
+	if (n > tsi->glean_max || (n && n_ip) || (n && tsi->glean_ns == NVE_NEVER_NS))
+		return false;
+	return !tsi->glean_max || n_mac || n_ip || !core->vaps[vap].gleaner;
 }
 
 static bool borne_by_another(const struct nve_core *core, const struct nve_tsi_key *key,
@@ -99,12 +118,26 @@ static bool tsi_valid(const struct nve_core *core, uint32_t slot, const struct n
 	if (tsi->key.pad || nve_vap_find(core, tsi->key.port, tsi->key.vn_id) == NVE_SLOT_NONE ||
 	    nve_core_find_tsi(core, &tsi->key) != NVE_SLOT_NONE)
 		return false;
-	if (!addrs_valid(tsi, addrs) || tsi->n_addrs > pool->max - pool->used)
+	if (!addrs_valid(tsi, addrs) || !gleaned_valid(core, tsi, addrs) ||
+	    tsi->n_addrs > pool->max - pool->used)
 		return false;
 	for (uint32_t i = 0; i < tsi->n_addrs; i++)
 		if (borne_by_another(core, &tsi->key, &addrs[i].addr))
 			return false;
 	return true;
+}
+
+/* Alarms are set when all addresses are there. */
+static void put_addr(struct nve_core *core, uint32_t slot, const struct nve_tsi_addr *addr,
+		     uint64_t seen_ns)
+{
+	enum nve_addr_how how = addr->gleaned  ? NVE_ADDR_HOW_GLEANED
+				: addr->active ? NVE_ADDR_HOW_ON
+					       : NVE_ADDR_HOW_OFF;
+
+	nve_addr_add(core, slot, &addr->addr, how, NVE_NEVER_NS);
+	if (addr->gleaned)
+		NVE_SET(core, core->addrs[core->tsis[slot].addrs.tail - 1].seen_ns, seen_ns);
 }
 
 int nve_core_restore_tsi(struct nve_core *core, uint32_t slot, const struct nve_tsi *tsi,
@@ -118,11 +151,14 @@ int nve_core_restore_tsi(struct nve_core *core, uint32_t slot, const struct nve_
 	rec = &core->tsis[slot];
 	nve_undo_save(core, rec, sizeof(*rec));
 	rec->pub = *tsi;
-	rec->pub.n_addrs = rec->pub.n_active = 0;
+	rec->pub.n_addrs = rec->pub.n_active = rec->pub.n_gleaned = 0;
+	rec->pub.glean_ns = NVE_NEVER_NS;
 	nve_tsi_link(core, slot);
 	nve_vap_attach(core, nve_vap_find(core, tsi->key.port, tsi->key.vn_id), slot);
 	for (uint32_t i = 0; i < tsi->n_addrs; i++)
-		nve_addr_add(core, slot, &addrs[i].addr, addrs[i].active, NVE_NEVER_NS);
+		put_addr(core, slot, &addrs[i],
+			 tsi->glean_ns - tsi->glean_age_ms * UINT64_C(1000000));
+	nve_glean_settled(core, slot);
 	nve_timer_set(core, slot, tsi->deadline_ns);
 	nve_bind_restore_alarms(core, slot);
 	nve_core_forget(core);

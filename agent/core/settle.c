@@ -13,6 +13,8 @@ struct wish {
 	uint16_t port;
 	uint32_t keepalive_ms;
 	uint32_t keepactive_ms;
+	uint32_t glean_age_ms;
+	uint16_t glean_max;
 	uint8_t cause;
 	struct nve_addr_set set;
 };
@@ -53,6 +55,21 @@ static enum nve_reason wish_timers(const struct nve_core *core, struct wish *wis
 		     &wish->keepactive_ms);
 }
 
+static bool asks_to_glean(const struct nve_event *ev)
+{
+	return (signals(ev) || ev->kind == NVE_EV_UPDATE) && (ev->flags & NVE_EV_HAS_GLEAN);
+}
+
+static void wish_glean(const struct nve_core *core, struct wish *wish)
+{
+	const struct nve_event *ev = wish->ev;
+	const struct nve_tsi *tsi = nve_core_tsi(core, wish->slot);
+	bool anew = asks_to_glean(ev) || !tsi;
+
+	wish->glean_max = anew ? ev->glean_max : tsi->glean_max;
+	wish->glean_age_ms = anew ? ev->glean_age_ms : tsi->glean_age_ms;
+}
+
 static enum nve_reason wish_addrs(const struct nve_core *core, struct wish *wish)
 {
 	const struct nve_event *ev = wish->ev;
@@ -61,7 +78,7 @@ static enum nve_reason wish_addrs(const struct nve_core *core, struct wish *wish
 
 	if (switches && (ev->flags & NVE_EV_HAS_ONLY) && !ev->n_only)
 		return NVE_REASON_INVALID_REQUEST;
-	reason = nve_set_plan(core, wish->slot, ev, wish->to, &wish->set);
+	reason = nve_set_plan(core, wish->slot, ev, wish->to, wish->glean_max, &wish->set);
 	/* D13: Activated while at least one of its addresses is. */
 	if (reason == NVE_REASON_OK && ev->kind == NVE_EV_DEACTIVATE && wish->set.n_on)
 		wish->to = NVE_TSI_ACTIVATED;
@@ -105,6 +122,41 @@ static enum nve_reason check_pools(const struct nve_core *core, const struct wis
 	return NVE_REASON_OK;
 }
 
+/* D8: gleaning must fit what is signaled; a default that does not fit is not granted. */
+static enum nve_reason check_glean(const struct nve_core *core, struct wish *wish)
+{
+	uint32_t vap = nve_vap_find(core, wish->port, wish->ev->key.vn_id);
+	uint32_t gleaner = vap == NVE_SLOT_NONE ? 0 : core->vaps[vap].gleaner;
+
+	if (!wish->glean_max)
+		return NVE_REASON_OK;
+	if (wish->set.n_ip && asks_to_glean(wish->ev))
+		return NVE_REASON_INVALID_PARAMETER;
+	if (wish->set.n_mac || wish->set.n_ip || !gleaner || gleaner == wish->slot + 1)
+		return NVE_REASON_OK;
+	if (wish->slot != NVE_SLOT_NONE || asks_to_glean(wish->ev))
+		return NVE_REASON_GLEANING_CONFLICT;
+	wish->glean_max = 0;
+	return NVE_REASON_OK;
+}
+
+/* What is signaled displaces what others have gleaned: that is more to be written down. */
+static enum nve_reason check_room(const struct nve_core *core, const struct wish *wish)
+{
+	struct nve_tsi_key key = wish->ev->key;
+	uint64_t n = 0;
+
+	key.port = wish->port;
+	for (uint32_t i = 0; wish->set.n_new && i < wish->ev->n_addrs; i++)
+		n += nve_glean_n_in_way(core, wish->slot, &key, &wish->ev->addrs[i]);
+	if (wish->port != wish->ev->key.port)
+		for (uint32_t i = core->tsis[wish->slot].addrs.head; i; i = core->addrs[i - 1].next)
+			n += nve_glean_n_in_way(core, wish->slot, &key, &core->addrs[i - 1].addr);
+	if (n && !nve_journal_has_room(core, 1 + n, 3 * NVE_TSI_ADDRS_MAX + n))
+		return NVE_REASON_TOO_MANY_REQUESTS;
+	return NVE_REASON_OK;
+}
+
 static enum nve_reason check(const struct nve_core *core, struct wish *wish,
 			     struct nve_answer *answer)
 {
@@ -113,6 +165,7 @@ static enum nve_reason check(const struct nve_core *core, struct wish *wish,
 	enum nve_reason reason;
 
 	reason = wish_timers(core, wish);
+	wish_glean(core, wish);
 	if (reason == NVE_REASON_OK)
 		reason = wish_addrs(core, wish);
 	if (reason == NVE_REASON_OK)
@@ -122,7 +175,11 @@ static enum nve_reason check(const struct nve_core *core, struct wish *wish,
 	if (reason == NVE_REASON_OK)
 		reason = nve_set_conflicts(core, wish->slot, ev, wish->port, &wish->set);
 	if (reason == NVE_REASON_OK)
+		reason = check_glean(core, wish);
+	if (reason == NVE_REASON_OK)
 		reason = check_pools(core, wish, answer);
+	if (reason == NVE_REASON_OK)
+		reason = check_room(core, wish);
 	return reason;
 }
 
@@ -163,7 +220,7 @@ static void create(struct nve_core *core, struct wish *wish, uint16_t tag,
 	tsi->pub.key = wish->ev->key;
 	tsi->pub.state = NVE_TSI_ASSOCIATED; /* on the way to Activated, maybe */
 	tsi->pub.since_ns = why->now_ns;
-	tsi->pub.deadline_ns = NVE_NEVER_NS;
+	tsi->pub.deadline_ns = tsi->pub.glean_ns = NVE_NEVER_NS;
 	nve_tsi_link(core, wish->slot);
 	attach(core, wish->slot, tag, why);
 }
@@ -212,6 +269,31 @@ static void restart_timer(struct nve_core *core, const struct wish *wish)
 		nve_timer_set(core, wish->slot, nve_timer_deadline(tsi, wish->ev->now_ns));
 }
 
+static void set_glean(struct nve_core *core, const struct wish *wish)
+{
+	struct nve_tsi *tsi = &core->tsis[wish->slot].pub;
+	bool changed = tsi->glean_age_ms != wish->glean_age_ms;
+
+	if (tsi->glean_max != wish->glean_max)
+		NVE_SET(core, tsi->glean_max, wish->glean_max);
+	if (changed)
+		NVE_SET(core, tsi->glean_age_ms, wish->glean_age_ms);
+	if (changed && tsi->glean_ns != NVE_NEVER_NS)
+		nve_glean_timer_set(core, wish->slot, NVE_NEVER_NS);
+	nve_glean_settled(core, wish->slot);
+}
+
+/* Before its own set is changed: two bear no address of one VAP at any time. */
+static void make_way(struct nve_core *core, const struct wish *wish, bool moved)
+{
+	for (uint32_t i = 0; wish->set.n_new && i < wish->ev->n_addrs; i++)
+		nve_glean_make_way(core, wish->slot, &wish->ev->addrs[i], wish->ev);
+	for (uint32_t i = core->tsis[wish->slot].addrs.head; moved && i;
+	     i = core->addrs[i - 1].next)
+		if (!core->addrs[i - 1].gleaned)
+			nve_glean_make_way(core, wish->slot, &core->addrs[i - 1].addr, wish->ev);
+}
+
 static void notify(struct nve_core *core, const struct wish *wish, bool updated,
 		   const struct nve_why *why)
 {
@@ -245,7 +327,8 @@ static void apply(struct nve_core *core, struct wish *wish, struct nve_answer *a
 	struct nve_tsi *tsi = wish->slot == NVE_SLOT_NONE ? NULL : &core->tsis[wish->slot].pub;
 	bool updated = !tsi || wish->set.n_new || wish->set.n_drop || wish->port != tsi->key.port ||
 		       wish->keepalive_ms != tsi->keepalive_ms ||
-		       wish->keepactive_ms != tsi->keepactive_ms;
+		       wish->keepactive_ms != tsi->keepactive_ms ||
+		       wish->glean_max != tsi->glean_max || wish->glean_age_ms != tsi->glean_age_ms;
 	bool changed = updated || wish->from != wish->to || wish->set.switched ||
 		       wish->cause != tsi->cause;
 	bool begins = ev->kind == NVE_EV_ACTIVATE && (wish->from != wish->to || wish->set.n_begin);
@@ -264,7 +347,9 @@ static void apply(struct nve_core *core, struct wish *wish, struct nve_answer *a
 		NVE_SET(core, tsi->cause, wish->cause);
 	if (begins)
 		NVE_SET(core, tsi->epoch, ev->epoch);
+	make_way(core, wish, wish->port != ev->key.port);
 	nve_set_apply(core, wish->slot, ev, &wish->set, begins);
+	set_glean(core, wish);
 	restart_timer(core, wish);
 	if (!changed)
 		return;

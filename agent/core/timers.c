@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deadlines: a binary heap of the TSIs' one timer each (D5), and two lists in order of time, since
- * quarantine (D6) and duplicate alarm (D7) have one duration each.
+ * Deadlines: a binary heap of the TSIs' one timer each (D5) and of their gleaned addresses' age
+ * (D8), and two lists in order of time, since quarantine (D6) and duplicate alarm (D7) have one
+ * duration each.
  */
 #include "core/core_internal.h"
+
+static uint32_t *pos_of(const struct nve_core *core, uint32_t slot, uint32_t gleaning)
+{
+	return gleaning ? &core->tsis[slot].glean_pos : &core->tsis[slot].heap_pos;
+}
 
 static void place(struct nve_core *core, uint32_t pos, struct nve_timer timer)
 {
 	NVE_SET(core, core->timers[pos], timer);
-	NVE_SET(core, core->tsis[timer.slot].heap_pos, pos + 1);
+	NVE_SET(core, *pos_of(core, timer.slot, timer.gleaning), pos + 1);
 }
 
 static void sift_up(struct nve_core *core, uint32_t pos, struct nve_timer timer)
@@ -44,9 +50,9 @@ static void sift(struct nve_core *core, uint32_t pos, struct nve_timer timer)
 		sift_down(core, pos, timer);
 }
 
-static void stop(struct nve_core *core, uint32_t slot)
+static void stop(struct nve_core *core, uint32_t slot, uint32_t gleaning)
 {
-	uint32_t pos = core->tsis[slot].heap_pos;
+	uint32_t pos = *pos_of(core, slot, gleaning);
 	uint32_t last = core->state->n_timers - 1;
 	struct nve_timer moved;
 
@@ -55,26 +61,36 @@ static void stop(struct nve_core *core, uint32_t slot)
 	moved = core->timers[last];
 	NVE_SET(core, core->timers[last], ((struct nve_timer){ 0 }));
 	NVE_SET(core, core->state->n_timers, last);
-	NVE_SET(core, core->tsis[slot].heap_pos, 0);
+	NVE_SET(core, *pos_of(core, slot, gleaning), 0);
 	if (pos - 1 != last)
 		sift(core, pos - 1, moved);
 }
 
-void nve_timer_set(struct nve_core *core, uint32_t slot, uint64_t deadline_ns)
+static void set(struct nve_core *core, struct nve_timer timer)
 {
-	struct nve_tsi_rec *tsi = &core->tsis[slot];
-	uint32_t pos = tsi->heap_pos;
+	uint32_t pos = *pos_of(core, timer.slot, timer.gleaning);
 
-	NVE_SET(core, tsi->pub.deadline_ns, deadline_ns);
-	if (deadline_ns == NVE_NEVER_NS) {
-		stop(core, slot);
+	if (timer.deadline_ns == NVE_NEVER_NS) {
+		stop(core, timer.slot, timer.gleaning);
 		return;
 	}
 	if (!pos) {
 		NVE_SET(core, core->state->n_timers, core->state->n_timers + 1);
 		pos = core->state->n_timers;
 	}
-	sift(core, pos - 1, (struct nve_timer){ .deadline_ns = deadline_ns, .slot = slot });
+	sift(core, pos - 1, timer);
+}
+
+void nve_timer_set(struct nve_core *core, uint32_t slot, uint64_t deadline_ns)
+{
+	NVE_SET(core, core->tsis[slot].pub.deadline_ns, deadline_ns);
+	set(core, (struct nve_timer){ .deadline_ns = deadline_ns, .slot = slot });
+}
+
+void nve_glean_timer_set(struct nve_core *core, uint32_t slot, uint64_t deadline_ns)
+{
+	NVE_SET(core, core->tsis[slot].pub.glean_ns, deadline_ns);
+	set(core, (struct nve_timer){ deadline_ns, slot, 1 });
 }
 
 uint64_t nve_timer_deadline(const struct nve_tsi *tsi, uint64_t now_ns)
@@ -125,7 +141,9 @@ bool nve_core_due(const struct nve_core *core, uint64_t now_ns, struct nve_due *
 
 	*due = (struct nve_due){ .kind = NVE_DUE_NONE };
 	if (state->n_timers && core->timers[0].deadline_ns <= now_ns) {
-		*due = (struct nve_due){ .kind = NVE_DUE_TSI, .slot = core->timers[0].slot };
+		*due = (struct nve_due){ .kind = core->timers[0].gleaning ? NVE_DUE_GLEAN
+									  : NVE_DUE_TSI,
+					 .slot = core->timers[0].slot };
 		return true;
 	}
 	tag = state->quarantine.head ? &core->tags[state->quarantine.head - 1] : NULL;

@@ -17,6 +17,10 @@ enum {
 	NVE_TAG_MIN = 1,         /* 802.1Q: 0 is a priority tag, 4095 is reserved */
 	NVE_TAG_MAX = 4094,
 	NVE_PORTS_MAX = 256,
+	NVE_GLEAN_MAX = 64, /* gleaned addresses of one TSI instance (D8) */
+	NVE_GLEAN_AGE_MIN_MS = 1000,
+	NVE_GLEAN_AGE_MAX_MS = 86400000,
+	NVE_GLEAN_AGE_MS = 300000,     /* where nobody says another */
 	NVE_VN_ID_MAX = (1 << 24) - 1, /* 0 is never a VN */
 };
 
@@ -97,17 +101,23 @@ struct nve_tsi {
 	uint8_t cause; /* enum nve_cause of the last Associate or Activate */
 	uint16_t n_addrs;
 	uint16_t n_active;     /* addresses in use: all of them unless D13 was asked for */
+	uint16_t n_gleaned;    /* of n_addrs */
 	uint64_t epoch;        /* of the last activation; 0 = never activated (D7) */
 	uint64_t since_ns;     /* when the state was entered */
 	uint64_t deadline_ns;  /* of the one timer (D5); NVE_NEVER_NS = off */
 	uint32_t keepalive_ms; /* granted; 0 = off */
 	uint32_t keepactive_ms;
+	uint64_t glean_ns; /* when gleaned addresses are looked at; NVE_NEVER_NS = there are none */
+	uint32_t glean_age_ms; /* a gleaned address unseen for so long is forgotten (D8) */
+	uint16_t glean_max;    /* how many there can be; 0 = nothing is gleaned */
+	uint16_t pad;          /* zero */
 };
 
 /* One address of a TSI with its own switch (D13). */
 struct nve_tsi_addr {
 	struct nve_addr addr;
-	bool active; /* functions while the TSI is Activated */
+	bool active;  /* functions while the TSI is Activated */
+	bool gleaned; /* learned from its frames, not signaled (S46) */
 };
 
 enum nve_tag_use {

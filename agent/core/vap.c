@@ -165,6 +165,8 @@ void nve_vap_detach(struct nve_core *core, uint32_t slot)
 	struct nve_vap_rec *rec = &core->vaps[vap];
 
 	nve_list_remove(core, &rec->tsis, core->by_vap, slot);
+	if (rec->gleaner == slot + 1)
+		NVE_SET(core, rec->gleaner, 0);
 	NVE_SET(core, rec->pub.n_tsi, rec->pub.n_tsi - 1);
 	nve_vap_count_activated(core, vap, -(core->tsis[slot].pub.state == NVE_TSI_ACTIVATED));
 }

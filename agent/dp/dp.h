@@ -44,7 +44,7 @@ struct nve_dp_port_status {
 	uint8_t mode; /* XDP or TC */
 	bool up;
 	uint32_t ifindex;
-	char why[160];
+	char why[224];
 };
 
 struct nve_dp_limits {
@@ -56,6 +56,14 @@ struct nve_dp_limits {
 	uint32_t max_flood; /* VTEPs and access ports of one VN */
 };
 
+/* A source address that a TSI sends from, seen at a port and tag: a MAC, or a MAC and an IP. */
+struct nve_dp_gleaned {
+	uint32_t slot;
+	uint16_t port, tag;
+	struct nve_addr addr;
+};
+typedef void nve_dp_gleaned_fn(void *arg, const struct nve_dp_gleaned *gleaned);
+
 struct nve_dp_config {
 	const char *pin_dir; /* below a bpffs, made if missing; NULL: nothing is pinned (tests) */
 	struct nve_ip local_vtep;  /* IPv4; family 0 = none */
@@ -63,6 +71,8 @@ struct nve_dp_config {
 	uint16_t vxlan_port;       /* host order; 0 = 4789 */
 	uint16_t geneve_port;      /* 0 = 6081 */
 	struct nve_dp_limits limits;
+	nve_dp_gleaned_fn *gleaned; /* from within dispatch(); NULL: nobody wants to know */
+	void *gleaned_arg;
 };
 
 enum nve_dp_encap { NVE_DP_VXLAN, NVE_DP_GENEVE };
@@ -70,11 +80,20 @@ enum nve_dp_encap { NVE_DP_VXLAN, NVE_DP_GENEVE };
  * goes out and in with both (RFC 6040). */
 enum nve_dp_tos { NVE_DP_TOS_PIPE, NVE_DP_TOS_UNIFORM };
 
+/* What becomes of a VN's broadcast, unknown unicast and multicast. */
+struct nve_dp_bum {
+	bool suppress;     /* who asks for an address is answered, see struct nve_dp_neigh */
+	bool drop_unknown; /* unknown unicast is dropped, not flooded */
+	uint32_t rate;     /* frames a second that its TSIs may have flooded; 0 = no limit */
+	uint32_t burst;    /* as many at once; at least 1 if there is a rate */
+};
+
 struct nve_dp_vn {
 	uint32_t vn_id; /* key */
 	uint32_t vni;
 	uint8_t encap; /* enum nve_dp_encap */
 	uint8_t tos;   /* enum nve_dp_tos */
+	struct nve_dp_bum bum;
 	uint32_t n_vteps;
 	const uint32_t *vteps; /* slots: those that get BUM copies, and may send to this VN */
 };
@@ -87,12 +106,24 @@ struct nve_dp_vap {
 	uint32_t n_activated; /* BUM is delivered while this is above 0 */
 };
 
+/*
+ * Which source addresses are told, when unknown and, known ones, every so often (S46, D8).  Frames
+ * from an unknown MAC are lost.  The IPs of gleaned addresses are no filter.
+ */
+enum nve_dp_glean {
+	NVE_DP_GLEAN_NONE,
+	NVE_DP_GLEAN_IPS,  /* of its MACs */
+	NVE_DP_GLEAN_MACS, /* and MACs that no TSI has on its port and tag; one there at most */
+};
+
 struct nve_dp_tsi {
 	uint32_t slot; /* key */
 	struct nve_tsi_key key;
 	uint16_t tag;
 	bool activated;
+	uint8_t glean; /* enum nve_dp_glean */
 	uint64_t epoch;
+	uint64_t glean_every_ns;
 	uint16_t n_addrs;
 	const struct nve_tsi_addr *addrs; /* the caller's; copied */
 };
@@ -118,6 +149,27 @@ struct nve_dp_fdb {
 	struct nve_dp_dest second;
 };
 
+/* Somebody who claims an IP: 0 nobody, 1 TSIs, 2 (also) somebody behind a VTEP, as in the fdb. */
+struct nve_dp_claim {
+	uint8_t kind;
+	uint8_t mac[NVE_MAC_LEN];
+};
+
+/*
+ * The MACs that an IP has, for VNs that suppress.  A TSI that asks for it (ARP request to all, or
+ * plain neighbor solicitation to the group) is answered with the MAC of 'second', else of 'first',
+ * if that holds: frames to the MAC now go to a TSI, at another port or tag than the asker's, which
+ * has MAC and IP in use as one address; or to a VTEP, and the claim is of kind 2.  So the answers
+ * change with the fdb and with each TSI's record (D7, D12, D13).  If none holds, the question is
+ * flooded.  max_addrs + max_fdb of these there can be.
+ */
+struct nve_dp_neigh {
+	uint32_t vn_id; /* key: vn_id and ip */
+	struct nve_ip ip;
+	struct nve_dp_claim first;
+	struct nve_dp_claim second;
+};
+
 struct nve_dp_counter {
 	uint64_t frames;
 	uint64_t bytes;
@@ -135,7 +187,13 @@ typedef void nve_dp_drop_fn(void *arg, const char *name, const char *text, uint6
 typedef void nve_dp_row_fn(void *arg, const char *key, const char *value);
 
 enum { NVE_DP_FRAME_MIN = 14, NVE_DP_FRAME_MAX = 9216, NVE_DP_OUT_MAX = NVE_DP_FRAME_MAX + 80 };
-enum nve_dp_verdict { NVE_DP_DROPPED, NVE_DP_FORWARDED, NVE_DP_FLOODED, NVE_DP_TO_HOST };
+enum nve_dp_verdict {
+	NVE_DP_DROPPED,
+	NVE_DP_FORWARDED,
+	NVE_DP_FLOODED,
+	NVE_DP_TO_HOST,
+	NVE_DP_ANSWERED, /* the NVE sends an answer instead: 'out' */
+};
 
 /* What would become of a frame. */
 struct nve_dp_why {
@@ -144,7 +202,7 @@ struct nve_dp_why {
 	const char *text;
 	uint32_t n_programs;     /* that it goes through, one after the other */
 	const char *programs[2]; /* static */
-	/* Of a frame that is forwarded: */
+	/* Of a frame that is forwarded, or of the answer: */
 	char out_ifname[16];
 	uint16_t out_port;  /* slot, or NVE_PORT_NONE */
 	struct nve_ip vtep; /* family 0: not to a VTEP */
@@ -197,6 +255,8 @@ struct nve_dp_ops {
 	int (*tsi_del)(struct nve_dp *dp, uint32_t slot);
 	int (*fdb_set)(struct nve_dp *dp, const struct nve_dp_fdb *fdb);
 	int (*fdb_del)(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
+	int (*neigh_set)(struct nve_dp *dp, const struct nve_dp_neigh *neigh);
+	int (*neigh_del)(struct nve_dp *dp, uint32_t vn_id, const struct nve_ip *ip);
 
 	/*
 	 * Carries out all that was set and deleted since the last apply, in the order above.  When
@@ -225,6 +285,15 @@ struct nve_dp_ops {
 	uint64_t (*last_seen)(struct nve_dp *dp, uint32_t slot);
 	int (*tsi_stats)(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret);
 	void (*drops)(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
+	/* The same of frames that the datapath itself made, in answer to others. */
+	void (*answers)(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
+	/*
+	 * The largest IP packet of a tenant that reaches every VTEP of the VN, whatever their
+	 * families.  A VN without VTEPs, or one not set, has that of the largest header this NVE
+	 * may have to write, and so has the narrowest underlay port where no way to a VTEP is
+	 * known.  0: not known.
+	 */
+	uint32_t (*tenant_mtu)(struct nve_dp *dp, uint32_t vn_id);
 	/* The drop reasons that hit one TSI. */
 	int (*tsi_drops)(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg);
 	/* Dumps a table by its name of the architecture ("src", "fdb", ..); -ENOENT: no such. */

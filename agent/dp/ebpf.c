@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dp/ebpf_answers.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
@@ -28,6 +29,8 @@ static void ebpf_close(struct nve_dp *dp)
 		if (dp->ports[i].xdp_link >= 0)
 			close(dp->ports[i].xdp_link);
 	}
+	nve_ebpf_glean_close(dp);
+	nve_ebpf_copier_close(dp);
 	nve_ebpf_netlink_close(dp);
 	nve_ebpf_why_close(dp);
 	nve_ebpf_unload(dp);
@@ -65,7 +68,9 @@ static struct nve_dp *dp_new(const struct nve_dp_config *config)
 	dp->local_vtep6 = config->local_vtep6;
 	dp->vxlan_port = config->vxlan_port ? config->vxlan_port : VXLAN_PORT;
 	dp->geneve_port = config->geneve_port ? config->geneve_port : GENEVE_PORT;
-	dp->pin_fd = dp->events = dp->requests = -1;
+	dp->pin_fd = dp->events = dp->requests = dp->poll = dp->copier.link = -1;
+	dp->gleaned = config->gleaned;
+	dp->gleaned_arg = config->gleaned_arg;
 	dp->moving = NVE_SLOT_NONE;
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].tc_link = dp->ports[i].xdp_link = -1;
@@ -88,7 +93,11 @@ static int set_up(struct nve_dp *dp, const struct nve_dp_config *config, char **
 	r = nve_ebpf_netlink_open(dp);
 	if (r < 0)
 		return nve_ebpf_error(err, r, "rtnetlink: %s", strerror(-r));
-	return nve_ebpf_load(dp, err);
+	r = nve_ebpf_load(dp, err);
+	if (r < 0)
+		return r;
+	r = nve_ebpf_glean_open(dp);
+	return r < 0 ? nve_ebpf_error(err, r, "the ring buffer of events: %s", strerror(-r)) : 0;
 }
 
 static int ebpf_open(const struct nve_dp_config *config, struct nve_dp **ret, char **err)
@@ -173,6 +182,16 @@ static int ebpf_fdb_del(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE
 	return nve_shadow_fdb_del(&dp->shadow, vn_id, mac);
 }
 
+static int ebpf_neigh_set(struct nve_dp *dp, const struct nve_dp_neigh *neigh)
+{
+	return nve_shadow_neigh_set(&dp->shadow, neigh);
+}
+
+static int ebpf_neigh_del(struct nve_dp *dp, uint32_t vn_id, const struct nve_ip *ip)
+{
+	return nve_shadow_neigh_del(&dp->shadow, vn_id, ip);
+}
+
 /* --- done ------------------------------------------------------------------------------------- */
 
 static int ebpf_apply(struct nve_dp *dp)
@@ -201,7 +220,13 @@ static int ebpf_resync_end(struct nve_dp *dp)
 
 static int ebpf_fd(struct nve_dp *dp)
 {
-	return dp->events;
+	return dp->poll;
+}
+
+static void ebpf_dispatch(struct nve_dp *dp)
+{
+	nve_ebpf_netlink_dispatch(dp);
+	nve_ebpf_glean_dispatch(dp);
 }
 
 const struct nve_dp_ops nve_dp_ebpf = {
@@ -222,6 +247,8 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.tsi_del = ebpf_tsi_del,
 	.fdb_set = ebpf_fdb_set,
 	.fdb_del = ebpf_fdb_del,
+	.neigh_set = ebpf_neigh_set,
+	.neigh_del = ebpf_neigh_del,
 	.apply = ebpf_apply,
 	.resync_begin = ebpf_resync_begin,
 	.resync_end = ebpf_resync_end,
@@ -230,9 +257,11 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.tsi_stats = nve_ebpf_tsi_stats,
 	.drops = nve_ebpf_drops,
 	.tsi_drops = nve_ebpf_tsi_drops,
+	.answers = nve_ebpf_answers,
+	.tenant_mtu = nve_ebpf_tenant_mtu,
 	.dump = nve_ebpf_dump,
 	.why = nve_ebpf_why,
 	.table = nve_ebpf_table,
 	.fd = ebpf_fd,
-	.dispatch = nve_ebpf_netlink_dispatch,
+	.dispatch = ebpf_dispatch,
 };

@@ -2,8 +2,8 @@
 /*
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
- * TSI in use), fdb, vn, apply, resync, attach, probe, netlink, neigh, dump, stats,
- * send, why.
+ * TSI in use), fdb, vn, glean, apply, resync, attach, copier, probe, netlink, neigh, dump,
+ * stats, send, suppress, why.
  */
 #pragma once
 
@@ -24,6 +24,11 @@ enum nve_ebpf_map {
 	NVE_MAP_VTEP,
 	NVE_MAP_PEER,
 	NVE_MAP_FLOOD,
+	NVE_MAP_NEIGH,
+	NVE_MAP_BUM,
+	NVE_MAP_ICMP_METER,
+	NVE_MAP_GLEANER,
+	NVE_MAP_GLEANED,
 	NVE_MAP_ANSWERS,
 	NVE_MAP_DROPS,
 	NVE_MAP_TSI_DROPS,
@@ -37,7 +42,18 @@ enum nve_ebpf_prog {
 	NVE_PROG_TC_ACCESS,
 	NVE_PROG_TC_UNDERLAY,
 	NVE_PROG_TC_SEND,
+	NVE_PROG_XDP_COPY,
 	NVE_PROGS,
+};
+
+enum nve_ebpf_copier_map { NVE_COPIER_LOOP, NVE_COPIER_PORTS, NVE_COPIER_ROOM, NVE_COPIER_MAPS };
+
+/* The loop of ebpf_copier.c: a veth pair, 0 while there is none. */
+struct nve_ebpf_copier {
+	uint32_t a, b; /* ifindexes: frames go in at a, and meet the program at b */
+	bool on;       /* it is given frames */
+	int link;
+	int map[NVE_COPIER_MAPS];
 };
 
 /* Rows of one map on their way to the kernel: all are updates, or all deletions. */
@@ -59,7 +75,7 @@ struct nve_ebpf_port {
 	int tc_link, xdp_link;
 	uint16_t mtu;
 	uint8_t mac[NVE_MAC_LEN];
-	char why[160];
+	char why[224];
 };
 
 /* How to reach a VTEP. */
@@ -89,8 +105,13 @@ struct nve_dp {
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */
 	struct nve_ebpf_port ports[NVE_PORTS_MAX];
+	struct nve_ebpf_copier copier;
 	struct nve_ebpf_hop *hops; /* by VTEP slot */
 	int events, requests;      /* netlink sockets */
+	int poll;                  /* of events and of what is gleaned */
+	void *ring;                /* libbpf's, of the programs' events */
+	nve_dp_gleaned_fn *gleaned;
+	void *gleaned_arg;
 	uint32_t seq;
 	uint32_t moving; /* the TSI whose set changes under its frames, or NVE_SLOT_NONE */
 	bool in_resync;

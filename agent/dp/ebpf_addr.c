@@ -45,6 +45,8 @@ void nve_ebpf_view(struct nve_ebpf_view *v, uint32_t slot, const struct nve_shad
 		const struct nve_shadow_addr *a = &state->addrs[i];
 		struct nve_ebpf_mac *mac = &v->macs[a->mac];
 
+		if (nve_ebpf_glean_only(a))
+			continue;
 		if (!a->mac) {
 			v->any_ip = state->has_mac;
 			continue;
@@ -54,7 +56,8 @@ void nve_ebpf_view(struct nve_ebpf_view *v, uint32_t slot, const struct nve_shad
 		mac->addr = &a->addr;
 	}
 	for (uint16_t i = 0; i < n; i++)
-		if (state->addrs[i].mac && (state->addrs[i].addr.flags & IP_FLAGS))
+		if (state->addrs[i].mac && (state->addrs[i].addr.flags & IP_FLAGS) &&
+		    !nve_ebpf_glean_only(&state->addrs[i]))
 			view_ip(&v->macs[state->addrs[i].mac], &state->addrs[i]);
 	for (uint32_t i = 1; i < NVE_MAC_NUMBERS; i++)
 		v->macs[i].filtered |= v->macs[i].present && v->any_ip;
@@ -87,7 +90,8 @@ bool nve_ebpf_src_ip_row(const struct nve_ebpf_view *v, uint32_t i, struct nve_s
 	const struct nve_shadow_addr *a = &v->state->addrs[i];
 	const struct nve_ebpf_mac *mac = &v->macs[a->mac];
 
-	if (!(a->addr.flags & IP_FLAGS) || mac->ip4 == &a->addr || mac->ip6 == &a->addr)
+	if (!(a->addr.flags & IP_FLAGS) || nve_ebpf_glean_only(a) || mac->ip4 == &a->addr ||
+	    mac->ip6 == &a->addr)
 		return false;
 	*key = (struct nve_src_ip_key){ .owner = v->slot, .mac = a->mac };
 	if (!v->state->has_mac) {

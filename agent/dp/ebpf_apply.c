@@ -108,6 +108,7 @@ static void remove_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 			nve_ebpf_cut(dp, NVE_MAP_PEER, &key);
 	if (vn->now && !vn->want)
 		nve_ebpf_cut(dp, NVE_MAP_FLOOD, &vn->vn_id);
+	nve_ebpf_bum_remove(dp, vn);
 }
 
 static void remove_fdb(struct nve_dp *dp, bool late)
@@ -135,6 +136,7 @@ static void out_of_use(struct nve_dp *dp)
 	each_vn(dp, remove_vn);
 	nve_ebpf_rows_flush(dp);
 	remove_fdb(dp, false);
+	nve_ebpf_neigh_remove(dp);
 	nve_ebpf_rows_flush(dp);
 }
 
@@ -151,6 +153,7 @@ static void write_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 	for (uint32_t i = 0; i < nve_ebpf_n_peers(vn, false); i++)
 		if (nve_ebpf_peer_row(dp, vn, false, i, &key, &row))
 			nve_ebpf_put(dp, NVE_MAP_PEER, &key, &row);
+	nve_ebpf_bum_write(dp, vn);
 	nve_ebpf_flood_row(dp, vn, &flood);
 	nve_ebpf_put(dp, NVE_MAP_FLOOD, &vn->vn_id, &flood);
 	if (vn->now && (vn->now->vni != vn->want->vni || vn->now->encap != vn->want->encap ||
@@ -205,6 +208,7 @@ static void new_rows(struct nve_dp *dp)
 	each_vn(dp, write_vn);
 	each_tsi(dp, write_record);
 	write_fdb(dp);
+	nve_ebpf_neigh_write(dp);
 	nve_ebpf_rows_flush(dp);
 }
 
@@ -284,6 +288,7 @@ int nve_ebpf_apply(struct nve_dp *dp)
 		each_tsi(dp, switch_on);
 		each_vap(dp, true);
 		remove_fdb(dp, true);
+		nve_ebpf_glean_apply(dp);
 	}
 	return finish(dp);
 }

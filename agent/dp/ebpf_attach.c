@@ -56,7 +56,7 @@ static int link_take_over(const char *path, int prog)
 	return -1;
 }
 
-static int link_make(struct nve_dp *dp, const char *kind, int prog, uint32_t ifindex, int type)
+int nve_ebpf_link_make(struct nve_dp *dp, const char *kind, int prog, uint32_t ifindex, int type)
 {
 	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts,
 			    .flags = type == BPF_XDP ? XDP_FLAGS_DRV_MODE : 0);
@@ -81,7 +81,7 @@ static int link_make(struct nve_dp *dp, const char *kind, int prog, uint32_t ifi
 	return fd;
 }
 
-static void link_end(struct nve_dp *dp, const char *kind, uint32_t ifindex, int *fd)
+void nve_ebpf_link_end(struct nve_dp *dp, const char *kind, uint32_t ifindex, int *fd)
 {
 	char name[32], path[256];
 
@@ -137,7 +137,7 @@ static int attach_tc(struct nve_dp *dp, uint16_t slot)
 	bool access = dp->shadow.ports[slot].role == NVE_DP_ACCESS;
 	int prog = dp->prog[access ? NVE_PROG_TC_ACCESS : NVE_PROG_TC_UNDERLAY];
 
-	p->tc_link = link_make(dp, "tc", prog, p->ifindex, ATTACH_TCX_INGRESS);
+	p->tc_link = nve_ebpf_link_make(dp, "tc", prog, p->ifindex, ATTACH_TCX_INGRESS);
 	if (p->tc_link >= 0)
 		return 0;
 	if (p->tc_link != -EINVAL)
@@ -151,7 +151,7 @@ static int attach_xdp(struct nve_dp *dp, uint16_t slot)
 	struct nve_ebpf_port *p = &dp->ports[slot];
 	bool access = dp->shadow.ports[slot].role == NVE_DP_ACCESS;
 	int prog = dp->prog[access ? NVE_PROG_XDP_ACCESS : NVE_PROG_XDP_UNDERLAY];
-	int fd = link_make(dp, "xdp", prog, p->ifindex, BPF_XDP);
+	int fd = nve_ebpf_link_make(dp, "xdp", prog, p->ifindex, BPF_XDP);
 
 	if (fd < 0)
 		return fd;
@@ -165,9 +165,10 @@ static void detach(struct nve_dp *dp, uint16_t slot)
 
 	if (!p->ifindex)
 		return;
+	nve_ebpf_copier_del(dp, slot);
 	clsact_end(dp, slot);
-	link_end(dp, "xdp", p->ifindex, &p->xdp_link);
-	link_end(dp, "tc", p->ifindex, &p->tc_link);
+	nve_ebpf_link_end(dp, "xdp", p->ifindex, &p->xdp_link);
+	nve_ebpf_link_end(dp, "tc", p->ifindex, &p->tc_link);
 	bpf_map_delete_elem(dp->map[NVE_MAP_PORT], &p->ifindex);
 }
 
@@ -218,6 +219,18 @@ static int choose_mode(struct nve_dp *dp, uint16_t slot)
 	return 0;
 }
 
+/* Without them it does as well, but slower. */
+static void add_copies(struct nve_dp *dp, uint16_t slot)
+{
+	struct nve_ebpf_port *p = &dp->ports[slot];
+	int r = nve_ebpf_copier_add(dp, slot);
+	size_t n = strlen(p->why);
+
+	if (r < 0)
+		snprintf(p->why + n, sizeof(p->why) - n, "; broadcasts are copied in TC: %s",
+			 strerror(-r));
+}
+
 static void set_flags(struct nve_dp *dp, uint16_t slot)
 {
 	bool host = dp->shadow.ports[slot].untagged == NVE_DP_UNTAGGED_HOST;
@@ -240,8 +253,10 @@ static int attach(struct nve_dp *dp, uint16_t slot)
 	r = bpf_map_update_elem(dp->map[NVE_MAP_PORT], &p->ifindex, &row, BPF_ANY);
 	if (r < 0)
 		return r;
-	if (p->mode == NVE_DP_TC)
-		link_end(dp, "xdp", p->ifindex, &p->xdp_link); /* an earlier agent's */
+	if (p->mode == NVE_DP_XDP)
+		add_copies(dp, slot);
+	else
+		nve_ebpf_link_end(dp, "xdp", p->ifindex, &p->xdp_link); /* an earlier agent's */
 	r = attach_tc(dp, slot);
 	if (r < 0)
 		snprintf(p->why, sizeof(p->why), "the TC program cannot be attached: %s",
@@ -384,7 +399,7 @@ static bool ours(const struct nve_dp *dp, const char *name)
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++)
 		if (dp->shadow.port_is_set[i] && dp->ports[i].ifindex == ifindex)
 			return true;
-	return false;
+	return ifindex == dp->copier.b;
 }
 
 void nve_ebpf_detach_others(struct nve_dp *dp)
@@ -393,6 +408,7 @@ void nve_ebpf_detach_others(struct nve_dp *dp)
 	char path[256];
 	struct dirent *d;
 
+	nve_ebpf_copier_sweep(dp);
 	while (dir && (d = readdir(dir))) {
 		int fd;
 

@@ -29,7 +29,7 @@ struct text {
 static const char *const key_names[NVE_MAPS] = {
 	[NVE_MAP_PORT] = "ifindex",  [NVE_MAP_VAP] = "vap",     [NVE_MAP_TSI] = "tsi",
 	[NVE_MAP_VTEP] = "vtep",     [NVE_MAP_FLOOD] = "vn_id", [NVE_MAP_DROPS] = "reason",
-	[NVE_MAP_TSI_STATS] = "tsi",
+	[NVE_MAP_TSI_STATS] = "tsi", [NVE_MAP_BUM] = "vn_id",
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
@@ -361,8 +361,15 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 		return s->n_peers;
 	case NVE_MAP_FLOOD:
 		return s->n_vns;
+	case NVE_MAP_NEIGH:
+		return s->neighs.n;
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
+	case NVE_MAP_GLEANER:
+	case NVE_MAP_GLEANED:
+	case NVE_MAP_BUM:
 	case NVE_MAP_TSI_DROPS:
 		nve_ebpf_each(dp, map, count_row, &n);
 		return n;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programs and maps: sized, loaded, pinned, and mapped.  The only file
- * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps.
+ * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps, and
+ * ebpf_glean.c, which reads its ring buffer.
  * Maps that an earlier agent pinned are taken over if layout and sizes are ours; programs are
  * always loaded anew.
  */
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dp/ebpf_answers.h"
 #include "dp/ebpf_tables.h"
 #include "nve.skel.h"
 
@@ -38,6 +40,11 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_VTEP] = "nve_vtep",
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
+	[NVE_MAP_NEIGH] = "nve_neigh",
+	[NVE_MAP_BUM] = "nve_bum",
+	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
+	[NVE_MAP_GLEANER] = "nve_gleaner",
+	[NVE_MAP_GLEANED] = "nve_gleaned",
 	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
@@ -47,7 +54,14 @@ static const char *const map_names[NVE_MAPS] = {
 static const char *const prog_names[NVE_PROGS] = {
 	[NVE_PROG_XDP_ACCESS] = "xdp_access", [NVE_PROG_XDP_UNDERLAY] = "xdp_underlay",
 	[NVE_PROG_TC_ACCESS] = "tc_access",   [NVE_PROG_TC_UNDERLAY] = "tc_underlay",
-	[NVE_PROG_TC_SEND] = "tc_send",
+	[NVE_PROG_TC_SEND] = "tc_send",       [NVE_PROG_XDP_COPY] = "xdp_copy",
+};
+
+/* What the making of copies in XDP needs beside the tables (ebpf_copier.c): pinned as they are. */
+static const char *const copier_names[NVE_COPIER_MAPS] = {
+	[NVE_COPIER_LOOP] = "nve_copier",
+	[NVE_COPIER_PORTS] = "nve_copies",
+	[NVE_COPIER_ROOM] = "nve_copying",
 };
 
 const char *nve_ebpf_map_name(enum nve_ebpf_map map)
@@ -82,7 +96,16 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 	case NVE_MAP_PEER:
 		return dp->shadow.max_peers;
 	case NVE_MAP_FLOOD:
+	case NVE_MAP_BUM:
 		return l->max_vns;
+	case NVE_MAP_NEIGH:
+		return nve_shadow_max_neighs(l) + SLACK;
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
+	case NVE_MAP_GLEANER:
+		return 2 * l->max_tsis;
+	case NVE_MAP_GLEANED:
+		return l->max_addrs;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:
@@ -178,14 +201,14 @@ static int take_over(const struct nve_dp *dp, struct bpf_map *map, char **err)
 	return r;
 }
 
-static int pin(const struct nve_dp *dp, enum nve_ebpf_map map, char **err)
+static int pin(const struct nve_dp *dp, const char *name, int fd, char **err)
 {
 	char path[256];
 	int r;
 
-	if (!nve_ebpf_pin_path(dp, path, map_names[map]) || access(path, F_OK) == 0)
+	if (!nve_ebpf_pin_path(dp, path, name) || access(path, F_OK) == 0)
 		return 0;
-	r = bpf_obj_pin(dp->map[map], path);
+	r = bpf_obj_pin(fd, path);
 	return r < 0 ? nve_ebpf_error(err, r, "%s: cannot pin: %s", path, strerror(-r)) : 0;
 }
 
@@ -204,6 +227,13 @@ static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 
 		if (r == 0 && pinned)
 			r = take_over(dp, map, err);
+		if (r < 0)
+			return r;
+	}
+	for (int i = 0; i < NVE_COPIER_MAPS && pinned; i++) {
+		int r = take_over(dp, bpf_object__find_map_by_name(skel->obj, copier_names[i]),
+				  err);
+
 		if (r < 0)
 			return r;
 	}
@@ -247,9 +277,12 @@ static int use(struct nve_dp *dp, struct nve *skel)
 		if (nve_ebpf_rows_open(&dp->buffer[i]) < 0)
 			return -ENOMEM;
 	}
+	for (int i = 0; i < NVE_COPIER_MAPS; i++)
+		dp->copier.map[i] =
+			bpf_map__fd(bpf_object__find_map_by_name(skel->obj, copier_names[i]));
 	dp->tsi = map_memory(dp->map[NVE_MAP_TSI], tsi_bytes(dp));
 	dp->vap = map_memory(dp->map[NVE_MAP_VAP], vap_bytes());
-	return dp->tsi && dp->vap ? 0 : -ENOMEM;
+	return dp->tsi && dp->vap ? nve_ebpf_icmp_rate(dp) : -ENOMEM;
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -286,7 +319,9 @@ int nve_ebpf_load(struct nve_dp *dp, char **err)
 	if (r < 0)
 		return nve_ebpf_error(err, r, "BPF maps: %s", strerror(-r));
 	for (int i = 0; i < NVE_MAPS && r == 0; i++)
-		r = pin(dp, i, err);
+		r = pin(dp, map_names[i], dp->map[i], err);
+	for (int i = 0; i < NVE_COPIER_MAPS && r == 0; i++)
+		r = pin(dp, copier_names[i], dp->copier.map[i], err);
 	return r;
 }
 

@@ -307,6 +307,7 @@ static int vtep_write(struct nve_dp *dp, uint32_t slot)
 		row.flags |= port->flags & NVE_PORT_XDP ? NVE_VTEP_XDP : 0;
 		row.ifindex = hop->ifindex;
 		row.mtu = port->mtu;
+		row.port = port - dp->ports;
 	}
 	return write_row(dp, slot, &row);
 }

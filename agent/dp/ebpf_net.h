@@ -19,6 +19,26 @@ void nve_ebpf_detach_others(struct nve_dp *dp);
 /* Detaches everything. */
 void nve_ebpf_detach_all(struct nve_dp *dp);
 
+/*
+ * The program at a hook (BPF_XDP, or tcx) of an interface, by a link that is pinned as KIND_IFINDEX
+ * and was, if an earlier agent left one, only given the program: its fd, or -errno.
+ */
+int nve_ebpf_link_make(struct nve_dp *dp, const char *kind, int prog, uint32_t ifindex, int type);
+/* Takes program, link and pin away; 'fd' may be -1. */
+void nve_ebpf_link_end(struct nve_dp *dp, const char *kind, uint32_t ifindex, int *fd);
+
+/* --- copier: the loop that makes copies of BUM in XDP (bpf/replicate.h) --------------------------
+ */
+/* Lets copies leave by this port, which is in XDP mode.  The loop is made for the first one. */
+int nve_ebpf_copier_add(struct nve_dp *dp, uint16_t slot);
+void nve_ebpf_copier_del(struct nve_dp *dp, uint16_t slot);
+/* A link changed or went (.ifindex as it was, not .up): if it is of the loop, copies are TC's. */
+void nve_ebpf_copier_follow(struct nve_dp *dp, const struct nve_ebpf_link *link, bool gone);
+/* Takes away a loop that no port needs. */
+void nve_ebpf_copier_sweep(struct nve_dp *dp);
+/* Without pins the loop goes, else it stays as all that is attached. */
+void nve_ebpf_copier_close(struct nve_dp *dp);
+
 /* What an interface is: its driver's name, and whether hardware is behind it. */
 struct nve_ebpf_nic {
 	char driver[32];

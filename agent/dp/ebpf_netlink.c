@@ -164,6 +164,7 @@ static void follow_link(struct nve_dp *dp, const struct nlmsghdr *msg)
 	struct nve_ebpf_link link;
 
 	link_parse(msg, &link);
+	nve_ebpf_copier_follow(dp, &link, msg->nlmsg_type == RTM_DELLINK);
 	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++) {
 		const struct nve_dp_port *port = &dp->shadow.ports[i];
 

@@ -109,12 +109,23 @@ static uint8_t tunnel_flags(const struct nve_shadow_vn_state *vn)
 
 /* --- flood and peer --------------------------------------------------------------------------- */
 
+static int member_order(const void *a, const void *b)
+{
+	const struct nve_member *x = a, *y = b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+/* In order, so that who copies a frame bit by bit finds his place when the row has changed. */
 void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struct nve_flood *row)
 {
 	const struct nve_shadow_vap *vap;
 
 	memset(row, 0, sizeof(*row));
 	row->vni = vn->want->vni;
+	row->flags = nve_ebpf_flood_flags(&vn->want->bum);
 	for (uint32_t i = 0; i < vn->want->n_vteps; i++)
 		row->members[row->n++] = (struct nve_member){
 			.slot = vn->want->vteps[i],
@@ -126,6 +137,7 @@ void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struc
 			.slot = vap->port * NVE_VID_COUNT + vap->tag,
 			.kind = NVE_DEST_TSI,
 		};
+	qsort(row->members, row->n, sizeof(row->members[0]), member_order);
 }
 
 uint32_t nve_ebpf_n_peers(const struct nve_shadow_vn *vn, bool now)
@@ -194,6 +206,7 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 	row->vni = vn && vn->want ? vn->want->vni : 0;
 	row->tunnel = vn && vn->want ? tunnel_flags(vn->want) : 0;
 	row->port_flags = port->flags;
+	row->features = state->glean ? NVE_TSI_GLEAN : 0;
 	row->epoch = state->epoch;
 	store_place(row, port->ifindex, state->tag, state->key.port);
 }
@@ -248,5 +261,6 @@ void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final)
 		__atomic_store_n(&row->n_activated, want->n_activated, __ATOMIC_RELEASE);
 	if (final || ip_only)
 		__atomic_store_n(&row->ip_only, ip_only, __ATOMIC_RELEASE);
+	__atomic_store_n(&row->glean, vap->n_glean > 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&row->state, state, __ATOMIC_RELEASE);
 }

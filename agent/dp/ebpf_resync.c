@@ -91,8 +91,10 @@ static void want_ports(struct nve_dp *dp, struct nve_rowset *ports)
 
 /* --- hash tables ------------------------------------------------------------------------------ */
 
-static const enum nve_ebpf_map hashes[] = { NVE_MAP_PORT, NVE_MAP_SRC,  NVE_MAP_SRC_IP,
-					    NVE_MAP_FDB,  NVE_MAP_PEER, NVE_MAP_FLOOD };
+static const enum nve_ebpf_map hashes[] = {
+	NVE_MAP_PORT,  NVE_MAP_SRC,   NVE_MAP_SRC_IP, NVE_MAP_FDB,     NVE_MAP_PEER,
+	NVE_MAP_FLOOD, NVE_MAP_NEIGH, NVE_MAP_BUM,    NVE_MAP_GLEANER, NVE_MAP_GLEANED,
+};
 enum { HASHES = sizeof(hashes) / sizeof(hashes[0]) };
 
 struct compare {
@@ -142,6 +144,9 @@ static int sweep_hashes(struct nve_dp *dp)
 	want_addrs(dp, &set[NVE_MAP_SRC], &set[NVE_MAP_SRC_IP]);
 	want_fdb(dp, &set[NVE_MAP_FDB]);
 	want_vns(dp, &set[NVE_MAP_PEER], &set[NVE_MAP_FLOOD]);
+	nve_ebpf_glean_want(dp, &set[NVE_MAP_GLEANER], &set[NVE_MAP_GLEANED]);
+	nve_ebpf_neigh_want(dp, &set[NVE_MAP_NEIGH]);
+	nve_ebpf_bum_want(dp, &set[NVE_MAP_BUM]);
 	dp->n_src = set[NVE_MAP_SRC].n;
 	dp->n_src_ip = set[NVE_MAP_SRC_IP].n;
 	for (int i = 0; i < HASHES && !r; i++)

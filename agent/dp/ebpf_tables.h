@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dp/ebpf.h"
+#include "dp/rowset.h"
 
 /* --- rows: buffered writes -------------------------------------------------------------------- */
 int nve_ebpf_rows_open(struct nve_ebpf_buffer *b); /* sizes are filled in */
@@ -75,6 +76,28 @@ void nve_ebpf_tsi_clear(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final);
 uint32_t nve_ebpf_row_ifindex(const struct nve_dp *dp, const struct nve_shadow_tsi_state *state,
 			      bool now);
+
+/* --- glean ------------------------------------------------------------------------------------ */
+int nve_ebpf_glean_open(struct nve_dp *dp);
+void nve_ebpf_glean_close(struct nve_dp *dp);
+void nve_ebpf_glean_dispatch(struct nve_dp *dp);
+/* At the end of apply(): the rows of what is gleaned. */
+void nve_ebpf_glean_apply(struct nve_dp *dp);
+struct nve_rowset;
+void nve_ebpf_glean_want(struct nve_dp *dp, struct nve_rowset *gleaner, struct nve_rowset *gleaned);
+/* Rows that are not judged by: a gleaned IP is in no row of src or src_ip. */
+bool nve_ebpf_glean_only(const struct nve_shadow_addr *a);
+/* --- suppress: neigh and bum -------------------------------------------------------------------
+ */
+uint16_t nve_ebpf_flood_flags(const struct nve_dp_bum *bum);
+/* Rows of what was told since the last apply(): those that go, and the others. */
+void nve_ebpf_neigh_remove(struct nve_dp *dp);
+void nve_ebpf_neigh_write(struct nve_dp *dp);
+void nve_ebpf_bum_remove(struct nve_dp *dp, const struct nve_shadow_vn *vn);
+void nve_ebpf_bum_write(struct nve_dp *dp, const struct nve_shadow_vn *vn);
+/* All rows that there shall be; of a bucket that is right, what is in it stays. */
+void nve_ebpf_neigh_want(struct nve_dp *dp, struct nve_rowset *rows);
+void nve_ebpf_bum_want(struct nve_dp *dp, struct nve_rowset *rows);
 
 /* --- apply, move, resync ---------------------------------------------------------------------- */
 /* In use before and after, as the same TSI: frames go on passing while it changes. */

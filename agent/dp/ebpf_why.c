@@ -144,7 +144,10 @@ static int run(struct run *x, enum nve_ebpf_prog prog, struct nve_dp_why *ret)
 	return r;
 }
 
-/* As on the way in: XDP first, where the port has it; what that leaves alone meets TC. */
+/*
+ * As on the way in: XDP first, where the port has it; what that leaves alone meets TC.  The dry run
+ * leaves copies to TC in any case: they are the same ones.
+ */
 static int run_port(struct run *x, uint16_t port, struct nve_dp_why *ret)
 {
 	bool access = x->dp->shadow.ports[port].role == NVE_DP_ACCESS;
@@ -254,13 +257,26 @@ static int tell(struct nve_dp *dp, struct nve_dp_why *ret, nve_dp_step_fn *fn, v
 	return 0;
 }
 
+/* An answer goes back to where the frame came in. */
+static void take_answer(const struct run *x, uint16_t port, struct nve_dp_why *ret)
+{
+	struct nve_ebpf_link link = { 0 };
+
+	if (ret->verdict != NVE_DP_FORWARDED || !x->dp->dry->trace.answered)
+		return;
+	ret->verdict = NVE_DP_ANSWERED;
+	nve_ebpf_link_get(x->dp, x->ifindex, NULL, &link);
+	memcpy(ret->out_ifname, link.name, sizeof(ret->out_ifname));
+	ret->out_port = port;
+}
+
 /* A test run shows a frame without the tag that TC keeps beside it. */
 static void take_frame(const struct nve_trace *trace, uint32_t more, struct nve_dp_why *ret)
 {
 	enum { AT = 2 * NVE_ETH_ALEN, TAG = 4 };
 	const uint8_t tag[TAG] = { 0x81, 0x00, trace->tci >> 8, trace->tci & 0xff };
 
-	if (ret->verdict != NVE_DP_FORWARDED) {
+	if (ret->verdict != NVE_DP_FORWARDED && ret->verdict != NVE_DP_ANSWERED) {
 		ret->n_out = 0;
 		return;
 	}
@@ -304,6 +320,7 @@ int nve_ebpf_why(struct nve_dp *dp, uint16_t port, const uint8_t *frame, size_t 
 	r = run_port(&x, port, ret);
 	if (r < 0)
 		return r;
+	take_answer(&x, port, ret);
 	if (ret->verdict == NVE_DP_DROPPED)
 		ret->reason = nve_ebpf_reason(dp->dry->trace.why, &ret->text);
 	take_frame(&dp->dry->trace, x.more, ret);

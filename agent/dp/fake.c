@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dp/fake_dp.h"
+#include "dp/shadow_mtu.h"
 
 /* --- what tests may do ------------------------------------------------------------------------ */
 
@@ -48,6 +49,7 @@ static int fake_open(const struct nve_dp_config *config, struct nve_dp **ret, ch
 
 	if (!dp)
 		return -ENOMEM;
+	dp->v6 = config->local_vtep6.family;
 	r = nve_shadow_open(&config->limits, &dp->shadow);
 	if (r < 0) {
 		if (err && r == -EINVAL)
@@ -61,6 +63,8 @@ static int fake_open(const struct nve_dp_config *config, struct nve_dp **ret, ch
 		fake_close(dp);
 		return -ENOMEM;
 	}
+	dp->gleaned = config->gleaned;
+	dp->gleaned_arg = config->gleaned_arg;
 	*ret = dp;
 	return 0;
 }
@@ -155,6 +159,16 @@ static int fake_fdb_del(struct nve_dp *dp, uint32_t vn_id, const uint8_t mac[NVE
 	return nve_shadow_fdb_del(&dp->shadow, vn_id, mac);
 }
 
+static int fake_neigh_set(struct nve_dp *dp, const struct nve_dp_neigh *neigh)
+{
+	return may_fail(dp) ?: nve_shadow_neigh_set(&dp->shadow, neigh);
+}
+
+static int fake_neigh_del(struct nve_dp *dp, uint32_t vn_id, const struct nve_ip *ip)
+{
+	return nve_shadow_neigh_del(&dp->shadow, vn_id, ip);
+}
+
 static int fake_apply(struct nve_dp *dp)
 {
 	struct nve_shadow *s = &dp->shadow;
@@ -213,6 +227,22 @@ static int fake_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_st
 static void fake_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg)
 {
 	(void)dp, (void)fn, (void)arg;
+}
+
+static void fake_answers(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg)
+{
+	(void)dp, (void)fn, (void)arg;
+}
+
+static uint32_t link_mtu(const struct nve_dp *dp, uint32_t vtep)
+{
+	(void)dp, (void)vtep;
+	return NVE_FAKE_MTU;
+}
+
+static uint32_t fake_tenant_mtu(struct nve_dp *dp, uint32_t vn_id)
+{
+	return nve_shadow_tenant_mtu(&dp->shadow, vn_id, dp->v6, link_mtu, dp);
 }
 
 static int fake_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg)
@@ -300,14 +330,37 @@ static int dump_fdb(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
 	return 0;
 }
 
+static int say_claim(char *to, size_t size, const struct nve_dp_claim *c)
+{
+	return snprintf(to, size, "{\"kind\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"}",
+			c->kind, c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
+}
+
+static int dump_neighs(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
+{
+	char key[96], value[160], claims[2][64], ip[INET6_ADDRSTRLEN];
+	const struct nve_shadow_neigh *e = NULL;
+
+	while ((e = nve_shadow_neigh_next(&dp->shadow, e))) {
+		if (!nve_shadow_neigh_is(e->now))
+			continue;
+		inet_ntop(e->ip.family == 4 ? AF_INET : AF_INET6, e->ip.bytes, ip, sizeof(ip));
+		snprintf(key, sizeof(key), "{\"vn_id\":%u,\"ip\":\"%s\"}", e->vn_id, ip);
+		for (int i = 0; i < 2; i++)
+			say_claim(claims[i], sizeof(claims[i]), &e->now[i]);
+		snprintf(value, sizeof(value), "{\"first\":%s,\"second\":%s}", claims[0],
+			 claims[1]);
+		fn(arg, key, value);
+	}
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*dump)(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg);
 } tables[] = {
-	{ "tsi", dump_tsis },
-	{ "flood", dump_vns },
-	{ "vtep", dump_vteps },
-	{ "fdb", dump_fdb },
+	{ "tsi", dump_tsis }, { "flood", dump_vns },    { "vtep", dump_vteps },
+	{ "fdb", dump_fdb },  { "neigh", dump_neighs },
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -327,6 +380,7 @@ static const char *fake_table(struct nve_dp *dp, size_t i, uint64_t *used, uint6
 		{ s->n_vns, s->limits.max_vns },
 		{ s->n_vteps, s->limits.max_vteps },
 		{ s->n_fdb, s->limits.max_fdb },
+		{ s->neighs.n, nve_shadow_max_neighs(&s->limits) },
 	};
 
 	if (i >= TABLES)
@@ -344,7 +398,9 @@ static int fake_fd(struct nve_dp *dp)
 
 static void fake_dispatch(struct nve_dp *dp)
 {
-	(void)dp;
+	for (size_t i = 0; i < dp->n_told && dp->gleaned; i++)
+		dp->gleaned(dp->gleaned_arg, &dp->told[i]);
+	dp->n_told = 0;
 }
 
 /* The model has no frames of bytes. */
@@ -379,6 +435,8 @@ const struct nve_dp_ops nve_dp_fake = {
 	.tsi_del = fake_tsi_del,
 	.fdb_set = fake_fdb_set,
 	.fdb_del = fake_fdb_del,
+	.neigh_set = fake_neigh_set,
+	.neigh_del = fake_neigh_del,
 	.apply = fake_apply,
 	.resync_begin = fake_resync_begin,
 	.resync_end = fake_resync_end,
@@ -387,6 +445,8 @@ const struct nve_dp_ops nve_dp_fake = {
 	.tsi_stats = fake_tsi_stats,
 	.drops = fake_drops,
 	.tsi_drops = fake_tsi_drops,
+	.answers = fake_answers,
+	.tenant_mtu = fake_tenant_mtu,
 	.dump = fake_dump,
 	.why = fake_why,
 	.table = fake_table,

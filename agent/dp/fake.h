@@ -7,6 +7,9 @@
 
 #include "dp/dp.h"
 
+/* Of each underlay port. */
+enum { NVE_FAKE_MTU = 1500 };
+
 /* The n-th set function from now (1 = the next) fails with 'error' (negative); 0 = none does. */
 void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error);
 /* The next apply() does the first half of its work, and then fails with 'error' (negative). */
@@ -48,3 +51,9 @@ struct nve_fake_verdict nve_fake_from_port(const struct nve_dp *dp,
 					   const struct nve_fake_frame *frame);
 struct nve_fake_verdict nve_fake_from_vtep(const struct nve_dp *dp, const struct nve_ip *vtep,
 					   uint32_t vni, const uint8_t dst[NVE_MAC_LEN]);
+
+/* The frame is there: what is gleaned from it is told in dispatch(). */
+struct nve_fake_verdict nve_fake_take(struct nve_dp *dp, const struct nve_fake_frame *frame);
+/* Whether who sends that frame to all, to ask for the IP, is answered, and with which MAC. */
+bool nve_fake_answer(const struct nve_dp *dp, const struct nve_fake_frame *asker,
+		     const struct nve_ip *ip, uint8_t mac[NVE_MAC_LEN]);

@@ -10,6 +10,8 @@ struct nve_fake_dests {
 	uint8_t kind[2];
 };
 
+enum { NVE_FAKE_TOLD_MAX = 64 };
+
 struct nve_dp {
 	struct nve_shadow shadow;
 	struct nve_fake_dests *dests; /* by place in shadow.fdb */
@@ -18,10 +20,15 @@ struct nve_dp {
 	int fail_set_error;
 	int fail_apply_error;
 	bool in_resync;
+	bool v6; /* this NVE has an IPv6 address */
 	struct nve_fake_sent *sent;
 	size_t n_sent;
 	bool unresolved;
 	int fail_send_error;
+	nve_dp_gleaned_fn *gleaned;
+	void *gleaned_arg;
+	struct nve_dp_gleaned told[NVE_FAKE_TOLD_MAX]; /* until dispatch() */
+	size_t n_told;
 };
 
 /* As in nve_dp_ops. */

@@ -83,7 +83,7 @@ int nve_shadow_open(const struct nve_dp_limits *limits, struct nve_shadow *s)
 	s->vteps = calloc(limits->max_vteps, sizeof(s->vteps[0]));
 	s->tsis = calloc(limits->max_tsis, sizeof(s->tsis[0]));
 	if (!s->vteps || !s->tsis || nve_hash_init(&s->vns) < 0 || nve_hash_init(&s->vaps) < 0 ||
-	    nve_shadow_fdb_open(s) < 0) {
+	    nve_shadow_fdb_open(s) < 0 || nve_shadow_neigh_open(s) < 0) {
 		nve_shadow_close(s);
 		return -ENOMEM;
 	}
@@ -97,6 +97,7 @@ void nve_shadow_close(struct nve_shadow *s)
 		nve_shadow_vn_clear(s);
 	nve_shadow_tsi_clear(s);
 	nve_shadow_fdb_close(s);
+	nve_shadow_neigh_close(s);
 	nve_hash_free(&s->vns);
 	nve_hash_free(&s->vaps);
 	free(s->vteps);
@@ -114,6 +115,7 @@ void nve_shadow_reset(struct nve_shadow *s)
 	nve_shadow_vn_clear(s);
 	nve_shadow_tsi_clear(s);
 	nve_shadow_fdb_clear(s);
+	nve_shadow_neigh_clear(s);
 	memset(s->vteps, 0, s->limits.max_vteps * sizeof(s->vteps[0]));
 	s->vtep_list.n = s->vn_list.n = s->vap_list.n = s->tsi_list.n = s->fdb_list.n = 0;
 	s->n_tsis = s->n_addrs = s->n_vns = s->n_fdb = s->n_vteps = s->n_peers = 0;
@@ -140,5 +142,6 @@ void nve_shadow_commit(struct nve_shadow *s)
 	for (uint32_t i = 0; i < s->vn_list.n; i++)
 		nve_shadow_vn_commit(s, nve_shadow_vn(s, s->vn_list.v[i]));
 	nve_shadow_fdb_commit(s);
+	nve_shadow_neigh_commit(s);
 	s->tsi_list.n = s->vtep_list.n = s->vap_list.n = s->vn_list.n = s->fdb_list.n = 0;
 }

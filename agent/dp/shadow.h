@@ -9,12 +9,12 @@
 #pragma once
 
 #include "dp/dp.h"
-#include "dp/hash.h"
+#include "dp/shadow_neigh.h"
 
 struct nve_shadow_addr {
 	struct nve_addr addr;
-	uint16_t active : 1;
-	uint16_t mac : 15; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 =
+	uint16_t active : 1, gleaned : 1;
+	uint16_t mac : 14; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 =
 			      none */
 };
 _Static_assert(sizeof(struct nve_shadow_addr) == 26, "there may be a million of them");
@@ -22,8 +22,10 @@ _Static_assert(sizeof(struct nve_shadow_addr) == 26, "there may be a million of 
 struct nve_shadow_tsi_state {
 	struct nve_tsi_key key;
 	uint64_t epoch;
+	uint64_t glean_every_ns;
 	uint16_t tag;
 	uint16_t n_addrs;
+	uint8_t glean; /* enum nve_dp_glean */
 	bool activated;
 	bool has_mac; /* some address has one; else the TSI is known by IP alone */
 	struct nve_shadow_addr addrs[];
@@ -54,13 +56,14 @@ struct nve_shadow_vap {
 	uint16_t port, tag;
 	bool listed;
 	struct nve_shadow_vap_state now, want;
-	uint32_t n_ip_only;             /* TSIs of 'want' here that have no MAC */
+	uint32_t n_ip_only, n_glean;    /* TSIs of 'want' here: without MAC; with GLEAN_MACS */
 	struct nve_shadow_vap *vn_next; /* of the same VN, as of 'want' */
 };
 
 struct nve_shadow_vn_state {
 	uint32_t vni;
 	uint8_t encap, tos;
+	struct nve_dp_bum bum;
 	uint32_t n_vteps;
 	uint32_t vteps[];
 };
@@ -100,6 +103,7 @@ struct nve_shadow {
 	struct nve_shadow_fdb *fdb;
 	uint32_t *fdb_buckets;
 	uint32_t fdb_mask, fdb_free, fdb_top;
+	struct nve_shadow_neighs neighs;
 	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers; /* room taken, by 'want' */
 	/* What differs: slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
 	struct nve_shadow_list vtep_list, vn_list, vap_list, tsi_list, fdb_list;

@@ -30,6 +30,7 @@ static bool same_addrs(const struct nve_shadow_tsi_state *state, const struct nv
 {
 	for (uint16_t i = 0; i < tsi->n_addrs; i++)
 		if (state->addrs[i].active != tsi->addrs[i].active ||
+		    state->addrs[i].gleaned != tsi->addrs[i].gleaned ||
 		    memcmp(&state->addrs[i].addr, &tsi->addrs[i].addr, sizeof(struct nve_addr)))
 			return false;
 	return true;
@@ -40,6 +41,7 @@ static bool same(const struct nve_shadow_tsi_state *state, const struct nve_dp_t
 	return state && !memcmp(&state->key, &tsi->key, sizeof(tsi->key)) &&
 	       state->epoch == tsi->epoch && state->tag == tsi->tag &&
 	       state->activated == tsi->activated && state->n_addrs == tsi->n_addrs &&
+	       state->glean == tsi->glean && state->glean_every_ns == tsi->glean_every_ns &&
 	       same_addrs(state, tsi);
 }
 
@@ -96,10 +98,13 @@ static struct nve_shadow_tsi_state *state_new(const struct nve_dp_tsi *tsi)
 	state->epoch = tsi->epoch;
 	state->tag = tsi->tag;
 	state->activated = tsi->activated;
+	state->glean = tsi->glean;
+	state->glean_every_ns = tsi->glean_every_ns;
 	state->n_addrs = tsi->n_addrs;
 	for (uint16_t i = 0; i < tsi->n_addrs; i++) {
 		state->addrs[i].addr = tsi->addrs[i].addr;
 		state->addrs[i].active = tsi->addrs[i].active;
+		state->addrs[i].gleaned = tsi->addrs[i].gleaned;
 	}
 	return state;
 }
@@ -109,15 +114,24 @@ static bool ip_only(const struct nve_shadow_tsi_state *state)
 	return state && !state->has_mac && state->n_addrs;
 }
 
-/* How many TSIs of a VAP are known by IP alone; there is room on the list of VAPs. */
-static void count_ip_only(struct nve_shadow *s, const struct nve_shadow_tsi_state *state, int by)
+static bool gleans_macs(const struct nve_shadow_tsi_state *state)
+{
+	return state && state->glean == NVE_DP_GLEAN_MACS;
+}
+
+/*
+ * How many TSIs of a VAP are known by IP alone, or get unknown MACs; there is room on the list of
+ * VAPs.
+ */
+static void count_slow(struct nve_shadow *s, const struct nve_shadow_tsi_state *state, int by)
 {
 	struct nve_shadow_vap *vap;
 
-	if (!ip_only(state))
+	if (!ip_only(state) && !gleans_macs(state))
 		return;
 	vap = nve_shadow_vap(s, state->key.port, state->tag);
-	vap->n_ip_only += by;
+	vap->n_ip_only += ip_only(state) ? by : 0;
+	vap->n_glean += gleans_macs(state) ? by : 0;
 	nve_shadow_touch_vap(s, vap);
 }
 
@@ -127,8 +141,8 @@ static void want(struct nve_shadow *s, uint32_t slot, struct nve_shadow_tsi_stat
 	struct nve_shadow_tsi *tsi = &s->tsis[slot];
 	struct nve_shadow_tsi_state *old = tsi->want;
 
-	count_ip_only(s, state, 1);
-	count_ip_only(s, old, -1);
+	count_slow(s, state, 1);
+	count_slow(s, old, -1);
 	s->n_tsis += !!state - !!old;
 	s->n_addrs += (state ? state->n_addrs : 0) - (old ? old->n_addrs : 0);
 	if (old != tsi->now)
@@ -176,7 +190,7 @@ int nve_shadow_tsi_set(struct nve_shadow *s, const struct nve_dp_tsi *x)
 	if (!state)
 		return -ENOMEM;
 	nve_shadow_number_macs(state, tsi->now);
-	if (ip_only(state) && !nve_shadow_vap_get(s, x->key.port, x->tag)) {
+	if ((ip_only(state) || gleans_macs(state)) && !nve_shadow_vap_get(s, x->key.port, x->tag)) {
 		free(state);
 		return -ENOMEM;
 	}

@@ -30,10 +30,16 @@ static void vn_list(struct nve_shadow *s, struct nve_shadow_vn *vn)
 	vn->listed = true;
 }
 
+static bool same_bum(const struct nve_dp_bum *a, const struct nve_dp_bum *b)
+{
+	return a->suppress == b->suppress && a->drop_unknown == b->drop_unknown &&
+	       a->rate == b->rate && a->burst == b->burst;
+}
+
 static bool same_vn(const struct nve_shadow_vn_state *a, const struct nve_shadow_vn_state *b)
 {
 	return a && b && a->vni == b->vni && a->encap == b->encap && a->tos == b->tos &&
-	       a->n_vteps == b->n_vteps &&
+	       same_bum(&a->bum, &b->bum) && a->n_vteps == b->n_vteps &&
 	       !memcmp(a->vteps, b->vteps, a->n_vteps * sizeof(a->vteps[0]));
 }
 
@@ -65,6 +71,8 @@ static int vn_check(const struct nve_shadow *s, const struct nve_dp_vn *vn,
 	uint32_t n_peers = s->n_peers;
 
 	if (!vn->vn_id || vn->vn_id > NVE_VN_ID_MAX || vn->vni > NVE_VN_ID_MAX)
+		return -EINVAL;
+	if (vn->bum.rate && !vn->bum.burst)
 		return -EINVAL;
 	if (vn->encap > NVE_DP_GENEVE || vn->tos > NVE_DP_TOS_UNIFORM)
 		return -EOPNOTSUPP;
@@ -98,6 +106,7 @@ int nve_shadow_vn_set(struct nve_shadow *s, const struct nve_dp_vn *x)
 	state->vni = x->vni;
 	state->encap = x->encap;
 	state->tos = x->tos;
+	state->bum = x->bum;
 	state->n_vteps = x->n_vteps;
 	for (uint32_t i = 0; i < x->n_vteps; i++)
 		state->vteps[i] = x->vteps[i];
@@ -224,7 +233,7 @@ struct nve_shadow_vap *nve_shadow_vap_get(struct nve_shadow *s, uint16_t port, u
 
 void nve_shadow_vap_put(struct nve_shadow *s, struct nve_shadow_vap *vap)
 {
-	if (vap->listed || vap->now.set || vap->want.set || vap->n_ip_only)
+	if (vap->listed || vap->now.set || vap->want.set || vap->n_ip_only || vap->n_glean)
 		return;
 	nve_hash_del(&s->vaps, &vap->node);
 	free(vap);

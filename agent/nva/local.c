@@ -165,8 +165,11 @@ static void local_published(struct nve_nva *nva,
 static bool same_context(const struct nve_vn_context *a, const struct nve_vn_context *b)
 {
 	return a->vni == b->vni && a->encap == b->encap && a->tos == b->tos &&
+	       a->suppress == b->suppress && a->drop_unknown == b->drop_unknown &&
+	       a->bum_rate == b->bum_rate && a->bum_burst == b->bum_burst &&
 	       a->security == b->security && a->fail_closed == b->fail_closed && a->mtu == b->mtu &&
 	       !strcmp(a->name, b->name) && !strcmp(a->profile, b->profile) &&
+	       a->glean_max == b->glean_max && a->glean_age_ms == b->glean_age_ms &&
 	       a->n_vteps == b->n_vteps &&
 	       !memcmp(a->vteps, b->vteps, a->n_vteps * sizeof(*a->vteps));
 }

@@ -21,6 +21,13 @@ struct yaml_mapping {
 	uint64_t epoch;
 };
 
+struct yaml_glean {
+	uint32_t max, age;
+};
+enum { BUM_MAX = 10000000 };
+enum yaml_switch { YAML_ON, YAML_OFF }; /* what is left out is 0 */
+enum yaml_unknown { YAML_FLOOD, YAML_DROP };
+
 struct yaml_vn {
 	char *name, *profile;
 	uint32_t id, vni;
@@ -29,6 +36,10 @@ struct yaml_vn {
 	enum nve_nva_tos tos;
 	enum nve_nva_security security;
 	bool fail_closed;
+	struct yaml_glean *glean;
+	enum yaml_switch suppress;
+	enum yaml_unknown unknown_unicast;
+	uint32_t bum_rate, bum_burst;
 	char **vteps;
 	unsigned n_vteps;
 	struct yaml_mapping *mappings;
@@ -60,6 +71,13 @@ static const cyaml_strval_t encaps[] = { { "vxlan", NVE_NVA_VXLAN }, { "geneve",
 static const cyaml_strval_t toses[] = { { "pipe", NVE_NVA_PIPE }, { "uniform", NVE_NVA_UNIFORM } };
 static const cyaml_strval_t securities[] = { { "trusted", NVE_NVA_TRUSTED },
 					     { "verified", NVE_NVA_VERIFIED } };
+static const cyaml_schema_field_t glean_fields[] = {
+	CYAML_FIELD_UINT("max", CYAML_FLAG_DEFAULT, struct yaml_glean, max),
+	CYAML_FIELD_UINT("age", CYAML_FLAG_OPTIONAL, struct yaml_glean, age),
+	CYAML_FIELD_END,
+};
+static const cyaml_strval_t switches[] = { { "true", YAML_ON }, { "false", YAML_OFF } };
+static const cyaml_strval_t unknowns[] = { { "flood", YAML_FLOOD }, { "drop", YAML_DROP } };
 static const cyaml_schema_field_t vn_fields[] = {
 	STRING("name", CYAML_FLAG_OPTIONAL, struct yaml_vn, name, 1, NVE_NAME_MAX),
 	STRING("profile", CYAML_FLAG_OPTIONAL, struct yaml_vn, profile, 1, NVE_NAME_MAX),
@@ -72,7 +90,15 @@ static const cyaml_schema_field_t vn_fields[] = {
 			 2),
 	CYAML_FIELD_ENUM("security", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
 			 security, securities, 2),
+	CYAML_FIELD_MAPPING_PTR("glean", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_vn,
+				glean, glean_fields),
 	CYAML_FIELD_BOOL("fail_closed", CYAML_FLAG_OPTIONAL, struct yaml_vn, fail_closed),
+	CYAML_FIELD_ENUM("suppress", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
+			 suppress, switches, 2),
+	CYAML_FIELD_ENUM("unknown_unicast", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
+			 unknown_unicast, unknowns, 2),
+	CYAML_FIELD_UINT("bum_rate", CYAML_FLAG_OPTIONAL, struct yaml_vn, bum_rate),
+	CYAML_FIELD_UINT("bum_burst", CYAML_FLAG_OPTIONAL, struct yaml_vn, bum_burst),
 	CYAML_FIELD_SEQUENCE_COUNT("vteps", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 				   struct yaml_vn, vteps, n_vteps, &vtep_schema, 0, 65536),
 	CYAML_FIELD_SEQUENCE_COUNT("mappings", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -276,6 +302,22 @@ static int take_vteps(const struct reading *rd, const struct yaml_vn *y, struct 
 	return 0;
 }
 
+static int take_glean(const struct reading *rd, const struct yaml_vn *y, struct nve_vn_context *c)
+{
+	const struct yaml_glean *glean = y->glean;
+
+	if (!glean)
+		return 0;
+	if (glean->max < 1 || glean->max > NVE_GLEAN_MAX)
+		return bad(rd, y, "glean: max is out of range; use one in 1..%d", NVE_GLEAN_MAX);
+	if (glean->age > NVE_GLEAN_AGE_MAX_MS / 1000)
+		return bad(rd, y, "glean: age is out of range; use one in 1..%d seconds",
+			   NVE_GLEAN_AGE_MAX_MS / 1000);
+	c->glean_max = (uint16_t)glean->max;
+	c->glean_age_ms = glean->age ? glean->age * 1000 : NVE_GLEAN_AGE_MS;
+	return 0;
+}
+
 static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve_local_vn *vn)
 {
 	struct nve_vn_context *c = &vn->context;
@@ -288,6 +330,11 @@ static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve
 			   NVE_VN_ID_MAX);
 	if (y->mtu && (y->mtu < 576 || y->mtu > 9216))
 		return bad(rd, y, "the mtu is out of range; use one in 576..9216, or leave it out");
+	if (y->bum_rate > BUM_MAX || y->bum_burst > BUM_MAX || (y->bum_burst && !y->bum_rate))
+		return bad(rd, y,
+			   "bum_rate and bum_burst are up to %d frames; there is no burst "
+			   "without a rate",
+			   BUM_MAX);
 	for (const char *at = y->name; at && *at; at++)
 		if (*at <= ' ' || *at > '~')
 			return bad(rd, y,
@@ -299,10 +346,16 @@ static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve
 	c->tos = (uint8_t)y->tos;
 	c->security = (uint8_t)y->security;
 	c->fail_closed = y->fail_closed;
+	c->suppress = y->suppress == YAML_ON;
+	c->drop_unknown = y->unknown_unicast == YAML_DROP;
+	c->bum_rate = y->bum_rate;
+	c->bum_burst = y->bum_burst ? y->bum_burst : y->bum_rate;
 	c->mtu = y->mtu;
 	snprintf(c->name, sizeof(c->name), "%s", y->name ? y->name : "");
 	snprintf(c->profile, sizeof(c->profile), "%s", y->profile ? y->profile : "");
-	r = take_vteps(rd, y, vn);
+	r = take_glean(rd, y, c);
+	if (!r)
+		r = take_vteps(rd, y, vn);
 	return r ? r : take_mappings(rd, y, vn);
 }
 

@@ -21,12 +21,17 @@ struct nve_vn_context {
 	uint32_t vn_id;
 	char name[NVE_NAME_MAX + 1]; /* "" = it has none */
 	uint32_t vni;
-	uint8_t encap;                  /* enum nve_nva_encap */
-	uint8_t tos;                    /* enum nve_nva_tos */
-	uint8_t security;               /* enum nve_nva_security */
-	bool fail_closed;               /* D18: forwards only while the NVA is there */
-	uint16_t mtu;                   /* tenant MTU; 0 = derived from the underlay's */
+	uint8_t encap;                /* enum nve_nva_encap */
+	uint8_t tos;                  /* enum nve_nva_tos */
+	uint8_t security;             /* enum nve_nva_security */
+	bool suppress;                /* ARP and ND are answered by the NVE */
+	bool drop_unknown;            /* unknown unicast is dropped, not flooded */
+	uint32_t bum_rate, bum_burst; /* frames (a second), as in struct nve_dp_bum; 0 = no limit */
+	bool fail_closed;             /* D18: forwards only while the NVA is there */
+	uint16_t mtu;                 /* tenant MTU; 0 = derived from the underlay's */
 	char profile[NVE_NAME_MAX + 1]; /* VN Profile (S3) */
+	uint16_t glean_max;             /* addresses that a TSI may glean (D8); 0 = none */
+	uint32_t glean_age_ms;
 	uint32_t n_vteps;
 	/* The other NVEs of the VN: BUM goes to and may come from them. */
 	const struct nve_ip *vteps;

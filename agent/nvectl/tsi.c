@@ -81,6 +81,44 @@ int ctl_tsi_get_timers(const struct ctl *ctl, Nve__V1__Timers *ret, bool *set)
 	return CTL_OK;
 }
 
+static int parse_glean(char *text, Nve__V1__Glean *ret)
+{
+	char *age = strchr(text, ':');
+	uint64_t age_ms = 0;
+
+	if (age)
+		*age++ = '\0';
+	if (ctl_parse_timer(text, &ret->max) < 0)
+		return -1;
+	if (age && (ctl_parse_seconds(age, &age_ms) < 0 || age_ms > UINT32_MAX))
+		return -1;
+	ret->age_ms = (uint32_t)age_ms;
+	return 0;
+}
+
+int ctl_tsi_add_glean(const struct ctl *ctl, struct ctl_params *params, struct ctl_tsi_glean *glean)
+{
+	const char *text = ctl_option_value(&ctl->in, "glean");
+	Nve__V1__Glean msg = NVE__V1__GLEAN__INIT;
+	Nve__V1__Parameter *p = &params->params[params->n];
+	char copy[32];
+
+	if (!text)
+		return CTL_OK;
+	if (strlen(text) >= sizeof(copy))
+		return ctl_usage(ctl, "--glean '%s': use MAX, MAX:SECONDS or off", text);
+	strcpy(copy, text);
+	if (parse_glean(copy, &msg) < 0)
+		return ctl_usage(ctl, "--glean '%s': use MAX, MAX:SECONDS or off", text);
+	nve__v1__parameter__init(p);
+	p->name = (char *)"glean";
+	p->value.data = glean->value;
+	p->value.len = nve__v1__glean__pack(&msg, glean->value);
+	p->critical = true;
+	params->list[params->n++] = p;
+	return CTL_OK;
+}
+
 Nve__V1__Cause ctl_tsi_get_cause(const struct ctl *ctl)
 {
 	const char *text = ctl_option_value(&ctl->in, "cause");

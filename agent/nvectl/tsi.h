@@ -34,6 +34,19 @@ int ctl_tsi_get_timers(const struct ctl *ctl, Nve__V1__Timers *ret, bool *set);
 /* CREATE and so on; UNSPECIFIED if none was given. */
 Nve__V1__Cause ctl_tsi_get_cause(const struct ctl *ctl);
 
+/* The parameter "glean" and where its value is kept. */
+struct ctl_tsi_glean {
+	uint8_t value[16];
+};
+/* Appends it to the parameters if --glean was given; there is room for one more. */
+int ctl_tsi_add_glean(const struct ctl *ctl, struct ctl_params *params,
+		      struct ctl_tsi_glean *glean);
+
+#define CTL_OPTION_GLEAN                                                                           \
+	{                                                                                          \
+		"glean", 'g', "MAX[:SECONDS]|off", CTL_WORDS_ANY, false, false,                    \
+			"learn addresses from its frames, MAX at most, for SECONDS unseen"         \
+	}
 #define CTL_OPTION_PORT                                                                            \
 	{                                                                                          \
 		"port", 'p', "PORT", CTL_WORDS_PORT, true, false, "the access port it is at"       \

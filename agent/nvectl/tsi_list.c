@@ -179,11 +179,15 @@ static void print_page(FILE *out, const Nve__V1__Tsi *t)
 	putc('\n', out);
 	print_state(out, t);
 	for (size_t i = 0; i < t->n_addresses; i++)
-		fprintf(out, "  %-12s%s%s\n", i ? "" : "addresses",
+		fprintf(out, "  %-12s%s%s%s\n", i ? "" : "addresses",
 			ctl_text_addr(t->addresses[i]->address, text, sizeof(text)),
-			t->addresses[i]->active ? "" : " (inactive)");
+			t->addresses[i]->active ? "" : " (inactive)",
+			t->addresses[i]->gleaned ? " (gleaned)" : "");
 	if (!t->n_addresses)
 		fputs("  addresses   none\n", out);
+	if (t->glean_max)
+		fprintf(out, "  gleaning    up to %u, for %s unseen\n", t->glean_max,
+			ctl_text_span(t->glean_age_ms, text, sizeof(text)));
 	print_statistics(out, statistics_of(t));
 }
 

@@ -12,6 +12,7 @@ struct request {
 	struct ctl_tsi_addrs addrs;
 	struct ctl_tsi_addrs others; /* --only, --remove */
 	struct ctl_params params;
+	struct ctl_tsi_glean glean;
 	Nve__V1__Timers timers;
 	bool has_timers;
 	uint32_t tag;
@@ -32,6 +33,8 @@ static int request_read(const struct ctl *ctl, const char *addrs, const char *ot
 
 	if (r == CTL_OK)
 		r = ctl_get_params(ctl, &q->params);
+	if (r == CTL_OK)
+		r = ctl_tsi_add_glean(ctl, &q->params, &q->glean);
 	if (r == CTL_OK)
 		r = ctl_tsi_get_timers(ctl, &q->timers, &q->has_timers);
 	if (r == CTL_OK)
@@ -228,7 +231,7 @@ static int run_clear(struct ctl *ctl)
 		  false,                                                                           \
 		  false,                                                                           \
 		  "why it happens: create, migrate-in or resume" },                                \
-		CTL_OPTION_KEEPALIVE, CTL_OPTION_KEEPACTIVE, CTL_OPTION_PARAM
+		CTL_OPTION_KEEPALIVE, CTL_OPTION_KEEPACTIVE, CTL_OPTION_GLEAN, CTL_OPTION_PARAM
 
 #define OPTION_ONLY(what)                                                                          \
 	{                                                                                          \
@@ -259,6 +262,7 @@ static const struct ctl_option update_options[] = {
 	{ "new-port", 'N', "PORT", CTL_WORDS_PORT, false, false, "the port it is at now" },
 	CTL_OPTION_KEEPALIVE,
 	CTL_OPTION_KEEPACTIVE,
+	CTL_OPTION_GLEAN,
 	CTL_OPTION_PARAM,
 	{ 0 },
 };

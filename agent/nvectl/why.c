@@ -286,6 +286,11 @@ static void print_verdict(const Nve__V1__WhyReply *m)
 			printf(" to VTEP %s", ctl_text_ip(m->out_vtep, vtep, sizeof(vtep)));
 		printf(", as %" PRIu32 " bytes", m->out_len);
 		break;
+	case NVE__V1__VERDICT__VERDICT_ANSWERED:
+		fputs("answered by the NVE, through ", stdout);
+		ctl_text_print(stdout, m->out_port[0] ? m->out_port : m->out_ifname);
+		printf(", with %" PRIu32 " bytes", m->out_len);
+		break;
 	case NVE__V1__VERDICT__VERDICT_FLOODED:
 		printf("flooded: %zu of %zu copies", sent, copies);
 		break;

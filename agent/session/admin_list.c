@@ -101,7 +101,7 @@ static int fill_vn_context(struct piece *p, const struct nve_vn_context *vn, Nve
 	m->n_vteps = vn->n_vteps;
 	m->vteps = vteps;
 	m->encap = (char *)(vn->encap == NVE_NVA_GENEVE ? "geneve" : "vxlan");
-	m->mtu = vn->mtu ? vn->mtu : p->env->tenant_mtu;
+	m->mtu = nve_engine_tenant_mtu(p->env->engine, vn);
 	return 0;
 }
 
@@ -166,6 +166,7 @@ static int fill_addresses(struct piece *p, uint32_t slot, uint32_t n, Nve__V1__T
 				(ProtobufCBinaryData){ a->flags & NVE_ADDR_IPV4 ? 4 : 16, a->ip };
 		e[i].outer.address = &e[i].inner;
 		e[i].outer.active = addrs[i].active;
+		e[i].outer.gleaned = addrs[i].gleaned;
 		list[i] = &e[i].outer;
 		m->n_addresses++;
 	}
@@ -273,6 +274,8 @@ static int add_tsi(struct piece *p, uint32_t slot, const struct nve_tsi *tsi)
 	e->tsi.tag = vap ? vap->tag : 0;
 	e->tsi.epoch = tsi->epoch;
 	e->tsi.slot = slot;
+	e->tsi.glean_max = tsi->glean_max;
+	e->tsi.glean_age_ms = tsi->glean_max ? tsi->glean_age_ms : 0;
 	fill_times(tsi, &e->tsi);
 	if (fill_addresses(p, slot, tsi->n_addrs, &e->tsi) < 0 ||
 	    (p->q->statistics && fill_statistics(p, slot, &e->tsi) < 0))

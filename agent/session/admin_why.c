@@ -70,6 +70,7 @@ static int pack(const struct nve_admin_env *env, struct nve_dp_why *why, struct 
 		[NVE_DP_FORWARDED] = NVE__V1__VERDICT__VERDICT_FORWARDED,
 		[NVE_DP_FLOODED] = NVE__V1__VERDICT__VERDICT_FLOODED,
 		[NVE_DP_TO_HOST] = NVE__V1__VERDICT__VERDICT_TO_HOST,
+		[NVE_DP_ANSWERED] = NVE__V1__VERDICT__VERDICT_ANSWERED,
 	};
 	Nve__V1__WhyReply m = NVE__V1__WHY_REPLY__INIT;
 
@@ -78,7 +79,7 @@ static int pack(const struct nve_admin_env *env, struct nve_dp_why *why, struct 
 	m.text = (char *)why->text;
 	m.n_programs = why->n_programs;
 	m.programs = (char **)why->programs;
-	if (why->verdict == NVE_DP_FORWARDED)
+	if (why->verdict == NVE_DP_FORWARDED || why->verdict == NVE_DP_ANSWERED)
 		take_out(env, why, &m);
 	m.n_steps = steps->n;
 	m.steps = steps->list;

@@ -199,10 +199,42 @@ void nve_decode_timers(const Nve__V1__Timers *timers, struct nve_request *req)
 	}
 }
 
-/*
- * This version defines no parameter, so each is unknown: refused if critical, else named in the
- * reply.  A parameter that becomes known is taken out here, before the two.
- */
+/* Whether it is one of those that this version defines, for this request. */
+static bool is_glean(const struct nve_decode *d, const Nve__V1__Parameter *p)
+{
+	uint8_t kind = d->out->requests[0].req.ev.kind;
+
+	return !strcmp(p->name, "glean") &&
+	       (kind == NVE_EV_ASSOCIATE || kind == NVE_EV_ACTIVATE || kind == NVE_EV_UPDATE);
+}
+
+/* A message Glean; fields of later versions are passed over. */
+static bool decode_glean(const Nve__V1__Parameter *p, struct nve_event *ev)
+{
+	struct nve_wire w = { p->value.data, p->value.data + p->value.len };
+	struct nve_wire_field f;
+	uint64_t max = 0, age_ms = 0;
+
+	while (w.at < w.end) {
+		if (!nve_wire_next(&w, &f))
+			return false;
+		if (f.number == 1 && f.type == NVE_WIRE_VARINT)
+			max = f.varint;
+		else if (f.number == 2 && f.type == NVE_WIRE_VARINT)
+			age_ms = f.varint;
+	}
+	if (!age_ms)
+		age_ms = NVE_GLEAN_AGE_MS;
+	if (max > NVE_GLEAN_MAX || age_ms < NVE_GLEAN_AGE_MIN_MS || age_ms > NVE_GLEAN_AGE_MAX_MS ||
+	    (ev->flags & NVE_EV_HAS_GLEAN))
+		return false;
+	ev->flags |= NVE_EV_HAS_GLEAN;
+	ev->glean_max = (uint16_t)max;
+	ev->glean_age_ms = (uint32_t)age_ms;
+	return true;
+}
+
+/* Those that are not known are refused if critical, else named in the reply. */
 int nve_decode_parameters(struct nve_decode *d, size_t n, Nve__V1__Parameter **list)
 {
 	if (n > NVE_CODEC_PARAMETERS_MAX)
@@ -219,6 +251,10 @@ int nve_decode_parameters(struct nve_decode *d, size_t n, Nve__V1__Parameter **l
 
 		if (len < 1 || len > NVE_NAME_MAX || p->value.len > NVE_CODEC_VALUE_MAX)
 			reason = NVE_REASON_INVALID_PARAMETER;
+		else if (is_glean(d, p))
+			reason = decode_glean(p, &d->out->requests[0].req.ev)
+					 ? NVE_REASON_OK
+					 : NVE_REASON_INVALID_PARAMETER;
 		else if (p->critical)
 			reason = NVE_REASON_UNKNOWN_PARAMETER;
 		if (reason != NVE_REASON_OK) {
@@ -227,7 +263,8 @@ int nve_decode_parameters(struct nve_decode *d, size_t n, Nve__V1__Parameter **l
 				memcpy(d->why->parameter, p->name, len + 1);
 			return -EBADMSG;
 		}
-		d->out->ignored[d->out->n_ignored++] = p->name;
+		if (!is_glean(d, p))
+			d->out->ignored[d->out->n_ignored++] = p->name;
 	}
 	return 0;
 }

@@ -117,7 +117,8 @@ static size_t pack_addrs(struct nve_store *store, const struct nve_stored_tsi *t
 
 	for (size_t i = 0; i < tsi->tsi.n_addrs; i++, to += NVE_PACKED_ADDR) {
 		memcpy(to, &tsi->addrs[i].addr, sizeof(struct nve_addr));
-		to[sizeof(struct nve_addr)] = tsi->addrs[i].active;
+		to[sizeof(struct nve_addr)] =
+			(uint8_t)(tsi->addrs[i].active | tsi->addrs[i].gleaned << 1);
 	}
 	return (size_t)(to - store->packed);
 }
@@ -146,6 +147,10 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(stmt, 13, store->packed, (int)pack_addrs(store, tsi),
 					 SQLITE_STATIC);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(stmt, 14, t->glean_max);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(stmt, 15, t->glean_age_ms);
 	return put(store, Q_PUT_TSI, code);
 }
 

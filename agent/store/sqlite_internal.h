@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-/* One address as stored: its bytes, then whether it is active. */
+/* One address as stored: its bytes, then whether it is active (1), and gleaned (2). */
 enum { NVE_PACKED_ADDR = sizeof(struct nve_addr) + 1 };
 
 enum nve_sqlite_statement {

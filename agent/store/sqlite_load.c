@@ -75,9 +75,10 @@ static bool get_addrs(struct nve_store *store, sqlite3_stmt *stmt, int at, uint1
 	*n = (uint16_t)(len / NVE_PACKED_ADDR);
 	for (size_t i = 0; i < *n; i++, blob += NVE_PACKED_ADDR) {
 		memcpy(&store->addrs[i].addr, blob, sizeof(struct nve_addr));
-		if (blob[sizeof(struct nve_addr)] > 1)
+		if (blob[sizeof(struct nve_addr)] > 3)
 			return false;
-		store->addrs[i].active = blob[sizeof(struct nve_addr)];
+		store->addrs[i].active = blob[sizeof(struct nve_addr)] & 1;
+		store->addrs[i].gleaned = blob[sizeof(struct nve_addr)] >> 1;
 	}
 	return true;
 }
@@ -104,6 +105,11 @@ static int load_tsi(struct nve_store *store, sqlite3_stmt *stmt, const struct nv
 	tsi.tsi.keepactive_ms = get_int(stmt, 11, 0, UINT32_MAX, &bad);
 	if (!get_addrs(store, stmt, 12, &tsi.tsi.n_addrs))
 		bad = true;
+	tsi.tsi.glean_max = (uint16_t)get_int(stmt, 13, 0, NVE_GLEAN_MAX, &bad);
+	tsi.tsi.glean_age_ms = get_int(stmt, 14, 0, NVE_GLEAN_AGE_MAX_MS, &bad);
+	tsi.tsi.glean_ns = NVE_NEVER_NS; /* their ages are not kept */
+	for (size_t i = 0; i < tsi.tsi.n_addrs; i++)
+		tsi.tsi.n_gleaned += store->addrs[i].gleaned;
 	if (bad)
 		return undecodable(store, "tsi", stmt);
 	return rd->tsi(rd->arg, &tsi);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define APPLICATION_ID 0x6e766564 /* "nved" */
 #define STR_(x)        #x
 #define STR(x)         STR_(x)
@@ -27,15 +27,17 @@ static const char *const sql[STATEMENTS] = {
 	[Q_PUT_VAP] = "INSERT OR REPLACE INTO vap(port, vn_id, tag, explicit) VALUES(?, ?, ?, ?)",
 	[Q_DEL_VAP] = "DELETE FROM vap WHERE port = ? AND vn_id = ?",
 	[Q_PUT_TSI] = "INSERT OR REPLACE INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
-		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs)"
-		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs,"
+		      " glean_max, glean_age_ms)"
+		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
 	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
 	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
 	[Q_LOAD_TAGS] = "SELECT scope, tag, quarantined, vn_id, until_ns FROM tag",
 	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit FROM vap",
 	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
-			" deadline_ns, keepalive_ms, keepactive_ms, addrs FROM tsi ORDER BY slot",
+			" deadline_ns, keepalive_ms, keepactive_ms, addrs, glean_max,"
+			" glean_age_ms FROM tsi ORDER BY slot",
 };
 
 static const char schema[] =
@@ -50,11 +52,19 @@ static const char schema[] =
 	" id BLOB NOT NULL, state INTEGER NOT NULL, cause INTEGER NOT NULL,"
 	" n_active INTEGER NOT NULL, epoch INTEGER NOT NULL, since_ns INTEGER NOT NULL,"
 	" deadline_ns INTEGER NOT NULL, keepalive_ms INTEGER NOT NULL,"
-	" keepactive_ms INTEGER NOT NULL, addrs BLOB NOT NULL) STRICT;"
+	" keepactive_ms INTEGER NOT NULL, addrs BLOB NOT NULL,"
+	" glean_max INTEGER NOT NULL DEFAULT 0, glean_age_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"PRAGMA application_id = " STR(APPLICATION_ID) ";"
 						       "PRAGMA user_version = " STR(
 							       SCHEMA_VERSION) ";"
 									       "COMMIT;";
+
+/* From version 1: gleaning. */
+static const char from_1[] = "BEGIN IMMEDIATE;"
+			     "ALTER TABLE tsi ADD COLUMN glean_max INTEGER NOT NULL DEFAULT 0;"
+			     "ALTER TABLE tsi ADD COLUMN glean_age_ms INTEGER NOT NULL DEFAULT 0;"
+			     "PRAGMA user_version = 2;"
+			     "COMMIT;";
 
 int nve_sqlite_errno(int code)
 {
@@ -192,7 +202,7 @@ static int check_version(struct nve_store *store, const char *path, int64_t *ver
 	return 0;
 }
 
-static int set_up(struct nve_store *store, const struct nve_store_config *config, bool new)
+static int set_up(struct nve_store *store, const struct nve_store_config *config, int64_t version)
 {
 	const char *sync = config->durability == NVE_DURABLE_PROCESS ? "PRAGMA synchronous = NORMAL"
 								     : "PRAGMA synchronous = FULL";
@@ -204,8 +214,11 @@ static int set_up(struct nve_store *store, const struct nve_store_config *config
 		code = sqlite3_exec(store->db, sync, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		/* Takes the lock for good, also in a store that nobody writes to. */
-		code = sqlite3_exec(store->db, new ? schema : "BEGIN IMMEDIATE; COMMIT", NULL, NULL,
-				    NULL);
+		code = sqlite3_exec(store->db,
+				    !version       ? schema
+				    : version == 1 ? from_1
+						   : "BEGIN IMMEDIATE; COMMIT",
+				    NULL, NULL, NULL);
 	for (size_t i = 0; i < STATEMENTS && code == SQLITE_OK; i++)
 		code = sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 					  &store->stmt[i], NULL);
@@ -266,7 +279,7 @@ int nve_sqlite_open(const struct nve_store_config *config, struct nve_store **re
 	r = check_version(store, config->path, &version, err);
 	if (r < 0)
 		return r;
-	r = set_up(store, config, !version);
+	r = set_up(store, config, version);
 	if (r < 0) {
 		explain(err, "store %s: %s; %s", config->path, sqlite3_errmsg(store->db),
 			remedy(r));

@@ -2,6 +2,7 @@
 """The figures: each runs its contestants by turns, round after round, and takes medians."""
 import statistics
 
+import before
 import links
 import ovs
 from links import Pair, bench, bridge_ns, engine_ns, rate
@@ -105,15 +106,41 @@ def flood(rounds, say):
     """Copies of broadcast frames to 8 and 64 VTEPs."""
     figures = []
     for n in (8, 64):
-        spaces = {"nve": engine_ns(f"bum{n}", n), "bridge": bridge_ns(f"brbum{n}", n, flood=True)}
+        spaces = {"tc": engine_ns(f"bum{n}", n), "xdp": engine_ns(f"xbum{n}", n),
+                  "bridge": bridge_ns(f"brbum{n}", n, flood=True)}
         # A veth holds 256 frames: so many copies must not come at once.
-        keys = {"way": "bum", "vns": 1, "tsis": 1, "vteps": n, "batch": 128 // n, "mode": "tc"}
-        m = by_turns(rounds, {e: (lambda e=e: rate(spaces[e], e, **keys)) for e in spaces},
+        keys = {"way": "bum", "vns": 1, "tsis": 1, "vteps": n, "batch": 128 // n}
+
+        def run(name, spaces=spaces, keys=keys):
+            engine = "bridge" if name == "bridge" else "nve"
+            return rate(spaces[name], engine, mode="tc" if name == "tc" else "xdp", **keys)
+        m = by_turns(rounds, {e: (lambda e=e: run(e)) for e in spaces},
                      lambda text, n=n: say(f"BUM to {n} VTEPs, {text}"))
-        figures.append(Figure(f"tc_bum_{n}_vteps", m["nve"], "M copies/s",
-                              "vxlan device, default destinations", m["bridge"], rounds,
-                              at_least=0.9))
+        figures += [Figure(f"{mode}_bum_{n}_vteps", m[mode], "M copies/s",
+                           "vxlan device, default destinations", m["bridge"], rounds,
+                           at_least=least) for mode, least in (("xdp", 1.5), ("tc", 0.9))]
     return figures
 
 
-ALL = {"forwarding": forwarding, "cost": cost, "bulk": bulk, "flood": flood}
+def unused(rounds, say):
+    """What nobody uses costs nothing: today against the datapath before the features."""
+    then = before.build(say)
+    if not then:
+        return []
+    programs, figures = (links.BENCH, then), []
+    live, cost_ns = engine_ns("unused"), engine_ns("unusedcost")
+    for way in WAYS:
+        now, was = before.contest(rounds, say, f"features unused, XDP {way}",
+                                  lambda p, way=way: rate(live, "nve", program=p, way=way,
+                                                          size=64), programs)
+        figures.append(Figure(f"unused_xdp_{way}_64", now, "Mpps", "before the features", was,
+                              rounds, at_least=0.97))
+        now, was = before.contest(rounds, say, f"features unused, test run {way}",
+                                  lambda p, way=way: before.cost(cost_ns, p, way), programs)
+        figures.append(Figure(f"unused_test_run_{way}_1024_tsis", now, "ns", "before the features",
+                              was, rounds, at_most=1.03))
+    return figures
+
+
+ALL = {"forwarding": forwarding, "cost": cost, "bulk": bulk, "flood": flood,
+       "unused": unused}

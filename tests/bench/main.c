@@ -129,8 +129,10 @@ static int rate(void)
 	busy = cpu_ns(thread);
 	r = bench_run(b, number_of("ms", 200), number_of("batch", 64));
 	busy = cpu_ns(thread) - busy;
-	if (dp)
+	if (dp) {
 		drops = bench_world_drops(dp);
+		nve_dp_ebpf.close(dp);
+	}
 	printf("{\"sent\": %lu, \"seen\": %lu, \"bytes\": %lu, \"ns\": %lu, "
 	       "\"busy\": %lu, \"drops\": %lu}\n",
 	       (unsigned long)r.sent, (unsigned long)r.seen, (unsigned long)r.bytes,

@@ -24,6 +24,7 @@ static int plug(void **state)
 		.n_activated = 1,
 		.ifindex = IF_A0,
 		.state = NVE_VAP_LIVE,
+		.port_flags = NVE_PORT_XDP,
 	};
 	struct nve_flood flood = {
 		.n = 6,
@@ -216,6 +217,7 @@ static void copies_that_cannot_be_sent_are_counted_and_the_others_go_out(void **
 	(void)state;
 	unresolved.flags = 0;
 	lost.ifindex = 9999;
+	lost.port = 9; /* XDP knows no such port, and leaves the frame to TC */
 	dp_set(&dp, "vtep", &(uint32_t){ 2 }, &lost);
 	dp_set(&dp, "fdb", &(struct nve_fdb_key[]){ dp_fdb_key(VN_7, MAC_R) },
 	       &(struct nve_fdb){ .first = { .slot = 1, .kind = NVE_DEST_VTEP } });

@@ -107,6 +107,7 @@ static void probe_liveness(struct small_world *world, struct nve_tsi_key key)
 	probe_plain(world, key, NVE_EV_KEEPACTIVE);
 	probe_plain(world, key, NVE_EV_DATA_SEEN);
 	probe_expiry(world, key, NVE_DUE_TSI);
+	PROBE(.kind = NVE_EV_GLEAN, .key = key, .addrs = world->addrs, .n_addrs = 1);
 }
 
 /* Two ports, two VNs, two TSIs with an address each: the whole table, everywhere at once. */
@@ -214,6 +215,49 @@ static void every_state_of_shared_bindings_and_alarms_is_sound(void **state)
 	run(world);
 }
 
+/*
+ * Two TSIs on two ports of a VN with gleaning asked for, a MAC, its pair and another MAC: seen in
+ * any order, signaled by the one or the other, growing old (S46, D8).
+ */
+static void probe_gleaning(struct small_world *world, struct nve_tsi_key key, uint16_t glean_max)
+{
+	struct nve_event ev = { .key = key,
+				.new_port = NVE_PORT_NONE,
+				.flags = NVE_EV_HAS_GLEAN,
+				.glean_max = glean_max,
+				.glean_age_ms = 5000 };
+
+	ev.kind = NVE_EV_ACTIVATE;
+	world_probe(world, PROBE_NOW, ev);
+	ev.kind = NVE_EV_UPDATE;
+	ev.glean_max = 0;
+	world_probe(world, PROBE_NOW, ev);
+	probe_set(world, key, NVE_EV_ACTIVATE, 0, 1);
+	for (unsigned int a = 0; a < 3; a++)
+		PROBE(.kind = NVE_EV_GLEAN, .key = key, .addrs = &world->addrs[a], .n_addrs = 1);
+	probe_update(world, key, -1, 0, NVE_PORT_NONE);
+	probe_plain(world, key, NVE_EV_DEACTIVATE);
+	probe_plain(world, key, NVE_EV_CLEAR);
+	probe_expiry(world, key, NVE_DUE_GLEAN);
+}
+
+static void every_state_of_gleaning_is_bounded_and_beside_what_is_signaled(void **state)
+{
+	struct small_world *world = world_new("gleaning", true, 1, 2, 1);
+
+	(void)state;
+	world->gleans = true;
+	world->n_addrs = 3;
+	world->addrs[0] = mac(1);
+	world->addrs[1] = mac_ip4(1, 3);
+	world->addrs[2] = mac(2);
+	probe_gleaning(world, tsi_key(1, 0, 1), 2);
+	probe_gleaning(world, tsi_key(2, 0, 1), 1);
+	probe_gleaning(world, tsi_key(1, 1, 1), 3);
+	probe_update(world, tsi_key(2, 0, 1), 1, -1, NVE_PORT_NONE);
+	run(world);
+}
+
 static void probe_connecting(struct small_world *world, uint16_t port, uint32_t vn_id)
 {
 	struct nve_tsi_key vap = tsi_key(0, port, vn_id), key = tsi_key(1, port, vn_id);
@@ -288,6 +332,7 @@ int main(void)
 		cmocka_unit_test(every_state_of_two_ports_in_two_scopes_is_sound),
 		cmocka_unit_test(every_state_of_address_sets_and_moves_is_sound),
 		cmocka_unit_test(every_state_of_shared_bindings_and_alarms_is_sound),
+		cmocka_unit_test(every_state_of_gleaning_is_bounded_and_beside_what_is_signaled),
 		cmocka_unit_test(every_state_of_tags_in_one_scope_is_sound),
 		cmocka_unit_test(every_state_of_tags_in_two_scopes_is_sound),
 		cmocka_unit_test(every_state_of_scarce_pools_is_sound),

@@ -37,8 +37,9 @@ static uint32_t draw_addrs(struct nve_addr *out)
 
 static struct nve_event draw_event(struct world *w, struct nve_addr *addrs, struct nve_addr *only)
 {
-	struct nve_event ev = { .kind = (uint8_t)draw(NVE_EVENTS),
-				.flags = (uint16_t)draw(64),
+	uint32_t kind = draw(NVE_EVENTS + 3); /* few gleaned addresses fit */
+	struct nve_event ev = { .kind = kind < NVE_EVENTS ? (uint8_t)kind : NVE_EV_GLEAN,
+				.flags = (uint16_t)draw(128),
 				.new_port = draw(3) ? NVE_PORT_NONE : (uint16_t)draw(4),
 				.addrs = addrs,
 				.only = only };
@@ -51,6 +52,12 @@ static struct nve_event draw_event(struct world *w, struct nve_addr *addrs, stru
 		ev.key.vn_id = 0;
 	if (ev.kind == NVE_EV_UPDATE && !(ev.flags & NVE_EV_HAS_ADDRS))
 		ev.n_addrs = 0;
+	ev.glean_max = (uint16_t)draw(4);
+	ev.glean_age_ms = 1000 + draw(4000);
+	if (ev.kind == NVE_EV_GLEAN) {
+		addrs[0] = draw(2) ? mac(1 + draw(4)) : mac_ip4(1 + draw(4), draw(6));
+		ev.n_addrs = 1;
+	}
 	ev.tag = draw(6) ? 0 : (uint16_t)(99 + draw(6));
 	ev.cause = (uint8_t)draw(4);
 	ev.keepalive_ms = draw(2) ? 0 : draw(20000);

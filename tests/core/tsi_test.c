@@ -44,6 +44,7 @@ static const struct cell {
 	{ NVE_TSI_INIT, NVE_EV_KEEPACTIVE, REFUSED, false },
 	{ NVE_TSI_INIT, NVE_EV_DATA_SEEN, REFUSED, false },
 	{ NVE_TSI_INIT, NVE_EV_EXPIRE, REFUSED, false },
+	{ NVE_TSI_INIT, NVE_EV_GLEAN, REFUSED, false },
 	{ NVE_TSI_ASSOCIATED, NVE_EV_ASSOCIATE, NVE_TSI_ASSOCIATED, true },
 	{ NVE_TSI_ASSOCIATED, NVE_EV_ACTIVATE, NVE_TSI_ACTIVATED, false },
 	{ NVE_TSI_ASSOCIATED, NVE_EV_DEACTIVATE, NVE_TSI_ASSOCIATED, true },
@@ -54,6 +55,7 @@ static const struct cell {
 	{ NVE_TSI_ASSOCIATED, NVE_EV_KEEPACTIVE, REFUSED, false },
 	{ NVE_TSI_ASSOCIATED, NVE_EV_DATA_SEEN, REFUSED, false },
 	{ NVE_TSI_ASSOCIATED, NVE_EV_EXPIRE, NVE_TSI_INIT, false },
+	{ NVE_TSI_ASSOCIATED, NVE_EV_GLEAN, REFUSED, false },
 	{ NVE_TSI_ACTIVATED, NVE_EV_ASSOCIATE, REFUSED, false }, /* D1 */
 	{ NVE_TSI_ACTIVATED, NVE_EV_ACTIVATE, NVE_TSI_ACTIVATED, true },
 	{ NVE_TSI_ACTIVATED, NVE_EV_DEACTIVATE, NVE_TSI_ASSOCIATED, false },
@@ -64,6 +66,7 @@ static const struct cell {
 	{ NVE_TSI_ACTIVATED, NVE_EV_KEEPACTIVE, NVE_TSI_ACTIVATED, true },
 	{ NVE_TSI_ACTIVATED, NVE_EV_DATA_SEEN, NVE_TSI_ACTIVATED, true },
 	{ NVE_TSI_ACTIVATED, NVE_EV_EXPIRE, NVE_TSI_ASSOCIATED, false },
+	{ NVE_TSI_ACTIVATED, NVE_EV_GLEAN, REFUSED, false }, /* it is no option of this TSI */
 };
 
 static void try_cell(const struct cell *cell)
@@ -372,7 +375,7 @@ static void a_freed_slot_is_not_recycled_at_once(void **state)
 static void every_reason_has_a_name_a_text_and_a_remedy(void **state)
 {
 	(void)state;
-	for (int i = 1; i <= NVE_REASON_VN_DISCONNECTED; i++) {
+	for (int i = 1; i <= NVE_REASON_GLEANING_CONFLICT; i++) {
 		assert_true(strlen(nve_reason_name(i)) > 2);
 		assert_true(strlen(nve_reason_text(i)) > 5);
 		assert_true(strlen(nve_reason_remedy(i)) > 5);

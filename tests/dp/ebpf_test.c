@@ -301,7 +301,18 @@ static void tables_are_printed_with_named_fields(void **state)
 	assert_dump("fdb", "\"first\":{\"slot\":0,\"gen\":0,\"when\":0,\"kind\":2}");
 	assert_dump("peer", "{\"vni\":100,\"ip\":\"192.0.2.2\"} {\"vn_id\":7,\"vtep\":0,"
 			    "\"tunnel\":0}");
-	assert_dump("flood", "{\"vn_id\":8} {\"n\":1,\"vni\":200,\"members\":[{\"slot\":1,");
+	assert_dump("flood",
+		    "{\"vn_id\":8} {\"n\":1,\"flags\":0,\"vni\":200,\"members\":[{\"slot\":1,");
+	dpw_bum(&w, &(struct nve_dp_bum){ .suppress = true, .rate = 1000, .burst = 9 });
+	dpw_neigh(&w, "10.0.0.9", NOBODY, THERE(MAC_R));
+	dpw_neigh(&w, "fd00::2", HERE(MAC_1), HERE(MAC_2));
+	dpw_apply(&w);
+	assert_dump("flood", "{\"vn_id\":7} {\"n\":4,\"flags\":5,\"vni\":100,");
+	assert_dump("neigh",
+		    "{\"vn_id\":7,\"ip\":\"10.0.0.9\"} {\"first\":{\"mac\":\"00:00:00:00:00:00\","
+		    "\"flags\":0},\"second\":{\"mac\":\"" MAC_R "\",\"flags\":3}}");
+	assert_dump("neigh", "\"ip\":\"fd00::2\"} {\"first\":{\"mac\":\"" MAC_1 "\",\"flags\":1}");
+	assert_dump("bum", "{\"vn_id\":7} {\"full\":0,\"cost\":65536000000,\"burst\":9000000");
 	assert_dump("tsi", "{\"tsi\":1} {\"live\":4294967296,");
 	assert_dump("vtep", "\"ip\":\"192.0.2.3\"");
 	assert_dump("port", "{\"ifindex\":");
@@ -418,9 +429,8 @@ static void many(bool set)
 
 static uint64_t rows_in_kernel(void)
 {
-	static const char *const tables[] = {
-		"src", "src_ip", "fdb", "peer", "flood", "tsi", "vap"
-	};
+	static const char *const tables[] = { "src", "src_ip", "fdb",   "peer", "flood",
+					      "tsi", "vap",    "neigh", "bum" };
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {

@@ -25,7 +25,12 @@ static struct dpw w;
 
 static void fill(void)
 {
+	const struct nve_dp_bum bum = { .suppress = true, .rate = 1000, .burst = 1000 };
+
 	dpw_set_vns(&w);
+	dpw_bum(&w, &bum);
+	dpw_neigh(&w, "10.0.0.9", NOBODY, THERE(MAC_R));
+	dpw_neigh(&w, "fd00::2", HERE(MAC_1), HERE(MAC_2));
 	dpw_vap(&w, A0, TAG_10, 1);
 	dpw_vap(&w, A1, TAG_20, 1);
 	dpw_tsi(&w, 1, A0, TAG_10, true, ADDRS(MAC_1 " 10.0.0.1", MAC_1 " 10.0.0.2", "fd00::1"));
@@ -86,14 +91,20 @@ static int flush(void **state)
 
 static void a_restart_with_the_same_intent_writes_nothing(void **state)
 {
+	struct nve_fake_frame bum = { .port = A0, .tag = TAG_10, .src = { 2, [5] = 1 } };
+
+	memset(bum.dst, 0xff, sizeof(bum.dst));
 	(void)state;
 	open_pinned();
 	resync();
 	assert_true(w.dp->written > 0);
+	dpw_from_port(&w, &bum); /* takes a token, which is not put back */
+	assert_string_equal(dpw_answer(&w, A0, TAG_10, MAC_1, "10.0.0.1", "10.0.0.9"), MAC_R);
 	dpw_close(&w);
 	open_pinned();
 	resync();
 	assert_int_equal(w.dp->written, 0);
+	assert_string_equal(dpw_answer(&w, A0, TAG_10, MAC_1, "10.0.0.1", "10.0.0.9"), MAC_R);
 	assert_true(passes(A0, TAG_10, MAC_1, "10.0.0.2"));
 	assert_false(passes(A0, TAG_10, MAC_1, "10.0.0.3"));
 }

@@ -3,6 +3,7 @@
  * The dry run: what why() says of a frame is what the live programs then do with it, and why()
  * itself leaves no trace in any table, counter or interface.  The world is that of lib/dp_world.h.
  */
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -164,6 +165,53 @@ static void copies_that_are_lost_have_their_own_reason(void **state)
 	assert_int_equal(s->why.verdict, NVE_DP_FLOODED);
 	assert_int_equal(s->sent, 1);
 	assert_int_equal(s->lost, 2); /* too long for the tunnel */
+}
+
+static void a_question_that_is_answered_shows_who_has_the_address_and_the_answer(void **state)
+{
+	const struct nve_dp_bum suppress = { .suppress = true };
+	struct frame f =
+		FRAME(eth(.dst = MAC_ALL, .src = MAC_1), vlan(.vid = TAG_10),
+		      arp(.sender_mac = MAC_1, .sender_ip = "10.0.0.1", .target_ip = "10.0.0.9"),
+		      bytes(18));
+	struct frame answer = FRAME(eth(.dst = MAC_1, .src = MAC_R), vlan(.vid = TAG_10),
+				    arp(.op = 2, .sender_mac = MAC_R, .sender_ip = "10.0.0.9",
+					.target_mac = MAC_1, .target_ip = "10.0.0.1"),
+				    bytes(18));
+	struct said *s;
+
+	(void)state;
+	dpw_bum(&w, &suppress);
+	dpw_neigh(&w, "10.0.0.9", NOBODY, THERE(MAC_R));
+	dpw_apply(&w);
+	s = dp_ask_agrees(&w, A0, &f);
+	assert_int_equal(s->why.verdict, NVE_DP_ANSWERED);
+	assert_string_equal(s->tables, "src tsi flood neigh fdb");
+	assert_int_equal(s->why.out_port, A0);
+	assert_string_equal(s->why.out_ifname, "a0");
+	assert_int_equal(s->why.out_len, answer.len);
+	assert_memory_equal(s->why.out, answer.bytes, answer.len);
+}
+
+static void bum_over_the_rate_is_told_and_asking_takes_no_token(void **state)
+{
+	const struct nve_dp_bum slow = { .drop_unknown = true, .rate = 1, .burst = 1 };
+	const uint64_t minutes = 240000000000; /* a token: none comes in the time of a test */
+	const struct nve_meter meter = { .cost = minutes << 16, .burst = minutes };
+	const uint32_t vn_id = VN_7;
+	struct frame f = FRAME(eth(.dst = MAC_ALL, .src = MAC_2), vlan(.vid = TAG_20), bytes(46));
+	struct frame unknown =
+		FRAME(eth(.dst = MAC_X, .src = MAC_2), vlan(.vid = TAG_20), bytes(46));
+
+	(void)state;
+	dpw_bum(&w, &slow);
+	dpw_apply(&w);
+	assert_int_equal(bpf_map_update_elem(w.dp->map[NVE_MAP_BUM], &vn_id, &meter, BPF_EXIST), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(dp_ask(&w, A1, &f)->why.verdict, NVE_DP_FLOODED);
+	assert_int_equal(dp_ask_agrees(&w, A1, &f)->why.verdict, NVE_DP_FLOODED);
+	is_dropped(A1, &f, "BUM_RATE");
+	is_dropped(A1, &unknown, "DST_UNKNOWN");
 }
 
 static void what_is_none_of_the_tunnels_is_left_to_the_host(void **state)
@@ -365,6 +413,8 @@ int main(void)
 		BOTH(a_frame_from_a_vtep_is_explained_by_peer_fdb_and_tsi),
 		BOTH(a_flooded_frame_lists_its_members_and_nobody_gets_a_copy),
 		BOTH(copies_that_are_lost_have_their_own_reason),
+		BOTH(a_question_that_is_answered_shows_who_has_the_address_and_the_answer),
+		BOTH(bum_over_the_rate_is_told_and_asking_takes_no_token),
 		BOTH(what_is_none_of_the_tunnels_is_left_to_the_host),
 		BOTH(every_drop_on_an_access_port_is_told_by_its_reason),
 		BOTH(every_drop_on_an_underlay_port_is_told_by_its_reason),

@@ -14,7 +14,7 @@ from netlab import BPFFS, ROOT, STATE, Failure, sh, wait_for
 
 BUILD = f"{ROOT}/build/{os.environ.get('NVED_VARIANT', 'release')}"
 NVED, NVECTL = f"{BUILD}/nved", f"{BUILD}/nvectl"
-HASHES = ("src", "src_ip", "fdb", "peer", "flood")
+HASHES = ("src", "src_ip", "fdb", "peer", "flood", "neigh", "bum")
 VAP_LIVE = 1
 
 

@@ -30,7 +30,7 @@ def build(lab):
     w.mode = lab.mode
     w.hv, w.far = Netns("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)])])
+        {**vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)]), "suppress": False}])
     w.trunk, w.inside = w.hv.tap("nve1-p1"), w.far.vn(RED_VNI, FAR_MAC, flood=[NVE1])
     w.tag = w.nve.client.activate(1, "p1", "red", [f"{A}/10.0.0.1", f"{A}/fd00::1"]).tag
     w.nve.client.activate(2, "p1", "red", [B])

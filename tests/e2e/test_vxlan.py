@@ -28,7 +28,7 @@ def build(lab):
     w = World()
     w.hv, w.far = lab.hypervisor("hv"), lab.far_end()
     w.nve = lab.nve("nve1", NVE1, {"p1": w.hv}, [
-        vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)])])
+        {**vn(RED, RED_VNI, "red", [FAR], [(FAR_MAC, FAR_IP, FAR)]), "suppress": False}])
     w.a = w.hv.add_vm("vm-a", A, [f"{A_IP}/24", f"{A_IP6}/64"])
     w.inside = w.far.vn(RED_VNI, FAR_MAC, [f"{FAR_IP}/24", f"{FAR_IP6}/64"], [NVE1])
     w.far.remote(RED_VNI, A, NVE1)

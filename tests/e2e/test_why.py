@@ -101,6 +101,9 @@ def built_frames_of_every_kind_go_the_same_way(w):
 def a_flooded_frame_names_its_members_and_none_gets_a_copy(w):
     got = why(w, "--port", "p1", "--vn", "red", "--src", f"{VM}/{VM_IP}", "--dst", "10.0.0.9",
               "--arp")
+    equal((got["verdict"], got["out_port"]), ("VERDICT_ANSWERED", "p1"), "of a known address")
+    got = why(w, "--port", "p1", "--vn", "red", "--src", f"{VM}/{VM_IP}", "--dst", "10.0.0.77",
+              "--arp")
     equal(got["verdict"], "VERDICT_FLOODED", "verdict")
     equal([s["table"] for s in got["steps"] if s["copy"] == "sent"], ["vtep"], "members")
     broadcast = f.plain(VM, f.BROADCAST, b"nved-why")

@@ -45,10 +45,34 @@ static void put(struct print *print, unsigned int value)
 static unsigned int addr_fate(const struct nve_core *core, uint32_t slot,
 			      const struct nve_addr *addr)
 {
-	for (uint32_t i = core->tsis[slot].addrs.head; i; i = core->addrs[i - 1].next)
-		if (memcmp(&core->addrs[i - 1].addr, addr, sizeof(*addr)) == 0)
-			return core->addrs[i - 1].active ? 2 : 1;
+	uint32_t head = core->tsis[slot].addrs.head;
+	unsigned int rank = 0;
+
+	for (uint32_t i = head; i; i = core->addrs[i - 1].next) {
+		const struct nve_addr_rec *rec = &core->addrs[i - 1];
+
+		if (memcmp(&rec->addr, addr, sizeof(*addr)) != 0)
+			continue;
+		if (!rec->gleaned)
+			return rec->active ? 2 : 1;
+		for (uint32_t k = head; k; k = core->addrs[k - 1].next)
+			rank += core->addrs[k - 1].gleaned &&
+				core->addrs[k - 1].seen_ns < rec->seen_ns;
+		return 3 + rank;
+	}
 	return 0;
+}
+
+/* Gleaned addresses are looked at when the first of them may be old, which may be too early. */
+static unsigned int glean_timer(const struct nve_core *core, uint32_t slot)
+{
+	const struct nve_tsi *tsi = &core->tsis[slot].pub;
+	unsigned int n = 0;
+
+	for (uint32_t i = core->tsis[slot].addrs.head; i; i = core->addrs[i - 1].next)
+		n += core->addrs[i - 1].gleaned &&
+		     core->addrs[i - 1].seen_ns + tsi->glean_age_ms * MS <= tsi->glean_ns;
+	return n;
 }
 
 static void print_tsi(struct print *print, const struct small_world *world,
@@ -66,6 +90,10 @@ static void print_tsi(struct print *print, const struct small_world *world,
 	put(print, (tsi->alarm_ns != 0) + 2u * tsi->alarmed + 4u * (tsi->heap_pos != 0));
 	put(print, tsi->pub.keepalive_ms % 251);
 	put(print, tsi->pub.keepactive_ms % 251);
+	if (world->gleans) {
+		put(print, tsi->pub.glean_max);
+		put(print, glean_timer(core, slot));
+	}
 	for (unsigned int i = 0; i < world->n_addrs; i++)
 		put(print, addr_fate(core, slot, &world->addrs[i]));
 }
@@ -187,13 +215,13 @@ static bool note(struct explorer *x, uint64_t now_ns, uint64_t epoch)
 /* I, A, V: the state after it; a dot: refused.  V is Activated. */
 static const char *const oracle[NVE_TSI_STATES] = {
 	/* connect disconnect | associate activate deactivate disassociate clear update keepalive
-	 * keepactive data expiry */
+	 * keepactive data expiry glean */
 	[NVE_TSI_INIT] = "??"
-			 "AV.II.....",
+			 "AV.II......",
 	[NVE_TSI_ASSOCIATED] = "??"
-			       "AVAIIAA..I",
+			       "AVAIIAA..I.",
 	[NVE_TSI_ACTIVATED] = "??"
-			      ".VAIIVVVVA",
+			      ".VAIIVVVVAV",
 };
 
 static enum nve_tsi_state state_of(const struct nve_core *core, const struct nve_tsi_key *key)
@@ -207,7 +235,10 @@ static bool refusable(const struct nve_event *ev, enum nve_reason reason)
 {
 	switch (reason) {
 	case NVE_REASON_UNKNOWN_ADDRESS:
-		return ev->n_only > 0;
+		return ev->n_only > 0 || ev->kind == NVE_EV_GLEAN;
+	case NVE_REASON_GLEANING_CONFLICT:
+	case NVE_REASON_INVALID_PARAMETER:
+		return ev->kind <= NVE_EV_UPDATE;
 	case NVE_REASON_ADDRESS_IN_USE:
 		return ev->n_addrs > 0 || ev->new_port != NVE_PORT_NONE;
 	case NVE_REASON_TAG_IN_USE:
@@ -215,7 +246,8 @@ static bool refusable(const struct nve_event *ev, enum nve_reason reason)
 	case NVE_REASON_NO_RESOURCES:
 		return true;
 	case NVE_REASON_ILLEGAL_TRANSITION: /* an instance is at the port it would move to */
-		return ev->kind == NVE_EV_UPDATE && ev->new_port != NVE_PORT_NONE;
+		return (ev->kind == NVE_EV_UPDATE && ev->new_port != NVE_PORT_NONE) ||
+		       ev->kind == NVE_EV_GLEAN; /* nothing is to be gleaned */
 	default:
 		return false;
 	}
@@ -276,6 +308,8 @@ static uint64_t deadline_of(const struct nve_core *core, struct nve_event *ev)
 	tsi = nve_core_tsi(core, ev->due.slot);
 	if (!tsi)
 		return 0;
+	if (ev->due.kind == NVE_DUE_GLEAN)
+		return tsi->glean_ns;
 	return ev->due.kind == NVE_DUE_TSI ? tsi->deadline_ns : core->tsis[ev->due.slot].alarm_ns;
 }
 

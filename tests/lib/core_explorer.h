@@ -28,6 +28,7 @@ struct small_world {
 	const char *name;
 	struct nve_core_config config;
 	unsigned int n_ports, n_vns, n_ids, n_addrs;
+	bool gleans;
 	struct nve_addr addrs[WORLD_ADDRS_MAX];
 	struct probe probes[PROBES_MAX];
 	unsigned int n_probes;

@@ -19,7 +19,7 @@ static void read_tsi(struct model *model, const struct nve_core *core, uint32_t 
 	if (!tsi)
 		return;
 	row->pub = *tsi;
-	row->pub.deadline_ns = 0;
+	row->pub.deadline_ns = row->pub.glean_ns = 0;
 	n = nve_core_tsi_addrs(core, slot, addrs);
 	assert_int_equal(n, tsi->n_addrs);
 	assert_in_range(n, 0, MODEL_ADDRS);

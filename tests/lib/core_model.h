@@ -19,7 +19,7 @@ enum {
 };
 
 struct model_tsi {
-	struct nve_tsi pub; /* without its deadline: keepalives are not told */
+	struct nve_tsi pub; /* without its deadlines: keepalives are not told, nor frames */
 	struct nve_tsi_addr addrs[MODEL_ADDRS];
 };
 

@@ -107,6 +107,43 @@ static struct nve_dp_dest vtep_of(struct dpw *w, const struct frame *out)
 	return dest;
 }
 
+/* Frames on the loop that makes copies in XDP. */
+uint64_t dp_probe_on_loop(const struct dpw *w)
+{
+	struct nve_copying on;
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < w->dp->n_cpus && cpu < NVE_COPY_CPUS; cpu++) {
+		assert_int_equal(bpf_map_lookup_elem(w->dp->copier.map[NVE_COPIER_ROOM], &cpu, &on),
+				 0);
+		sum += on.n;
+	}
+	return sum;
+}
+
+/* A test run puts nothing on the loop for real: turns it by hand, until the frame is off it. */
+uint32_t dp_probe_turn_loop(struct dpw *w, uint64_t before, struct frame *f)
+{
+	uint32_t copies = 0;
+
+	while (dp_probe_on_loop(w) != before) {
+		struct xdp_md xdp = { .data = sizeof(struct nve_copy),
+				      .data_end = f->len,
+				      .ingress_ifindex = w->dp->copier.b };
+		struct frame in = *f;
+		DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in.bytes,
+				    .data_size_in = in.len, .data_out = f->bytes,
+				    .data_size_out = FRAME_MAX, .ctx_in = &xdp,
+				    .ctx_size_in = sizeof(xdp));
+
+		assert_int_equal(bpf_prog_test_run_opts(w->dp->prog[NVE_PROG_XDP_COPY], &opts), 0);
+		f->len = opts.data_size_out;
+		copies += opts.retval == XDP_REDIRECT;
+		assert_in_range(copies, 0, NVE_FLOOD_MAX);
+	}
+	return copies;
+}
+
 static struct nve_fake_verdict probe(struct dpw *w, uint8_t role, uint16_t port,
 				     const struct frame *in)
 {
@@ -115,12 +152,17 @@ static struct nve_fake_verdict probe(struct dpw *w, uint8_t role, uint16_t port,
 	struct counts before, after;
 	struct frame out;
 	bool redirected = false;
+	uint64_t looping = w->mode == NVE_DP_XDP ? dp_probe_on_loop(w) : 0;
 	int r = XDP_PASS;
 
 	count(w, &before);
 	if (w->mode == NVE_DP_XDP) {
 		r = dp_probe_run(w, role, NVE_DP_XDP, ifindex, in, &out);
 		redirected = r == XDP_REDIRECT || r == XDP_TX;
+		if (redirected && dp_probe_on_loop(w) != looping) {
+			v.copies = dp_probe_turn_loop(w, looping, &out);
+			redirected = false;
+		}
 	}
 	if (r == XDP_PASS) { /* the stack gives it to TC */
 		r = dp_probe_run(w, role, NVE_DP_TC, ifindex, in, &out);
@@ -128,7 +170,7 @@ static struct nve_fake_verdict probe(struct dpw *w, uint8_t role, uint16_t port,
 		assert_in_set(r, ((const uintmax_t[]){ TC_SHOT, TC_REDIRECT }), 2);
 	}
 	count(w, &after);
-	v.copies = after.sent - before.sent;
+	v.copies += after.sent - before.sent;
 	for (uint32_t i = 0; i < slots(w); i++) {
 		if (after.in[i] != before.in[i])
 			v.tsi = i;
@@ -164,6 +206,41 @@ struct frame dp_probe_frame(const struct nve_fake_frame *f)
 	else
 		inner = FRAME(eth(.dst = dst, .src = src, .type = 0x88b5), bytes(46));
 	return frame_tag(&inner, 0, f->tag);
+}
+
+static struct frame question(const struct nve_fake_frame *f, const struct nve_ip *ip)
+{
+	char src[18], from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], node[32], group[18];
+	const uint8_t *b = ip->bytes;
+	struct frame inner;
+
+	print_mac(src, f->src);
+	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, f->ip.bytes, from, sizeof(from));
+	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, b, to, sizeof(to));
+	snprintf(node, sizeof(node), "ff02::1:ff%02x:%02x%02x", b[13], b[14], b[15]);
+	snprintf(group, sizeof(group), "33:33:ff:%02x:%02x:%02x", b[13], b[14], b[15]);
+	if (ip->family == 4)
+		inner = FRAME(eth(.dst = "ff:ff:ff:ff:ff:ff", .src = src),
+			      arp(.sender_mac = src, .sender_ip = from, .target_ip = to),
+			      bytes(18));
+	else
+		inner = FRAME(eth(.dst = group, .src = src), ipv6(.src = from, .dst = node),
+			      nd(.type = 135, .target = to, .opt = 1, .opt_mac = src));
+	return frame_tag(&inner, 0, f->tag);
+}
+
+bool dp_probe_answer(struct dpw *w, const struct nve_fake_frame *f, const struct nve_ip *ip,
+		     uint8_t mac[NVE_MAC_LEN])
+{
+	struct frame in = question(f, ip), out = { 0 };
+	uint32_t ifindex = if_nametoindex(ifnames[f->port]);
+	int r = dp_probe_run(w, NVE_DP_ACCESS, w->mode, ifindex, &in, &out);
+
+	if (r != (w->mode == NVE_DP_XDP ? XDP_REDIRECT : TC_REDIRECT))
+		return false;
+	assert_memory_equal(out.bytes, f->src, NVE_MAC_LEN);
+	memcpy(mac, out.bytes + NVE_MAC_LEN, NVE_MAC_LEN);
+	return true;
 }
 
 struct nve_fake_verdict dp_probe_port(struct dpw *w, const struct nve_fake_frame *f)

@@ -126,6 +126,9 @@ struct nve_tsi_addr dpw_tsi_addr(const char *text)
 	return a;
 }
 
+nve_dp_gleaned_fn *dpw_gleaned;
+void *dpw_gleaned_arg;
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static void set_port(struct dpw *w, uint16_t slot, const char *ifname, uint8_t role)
@@ -146,6 +149,8 @@ void dpw_open_pinned(struct dpw *w, const struct dpw *backend, const char *pin_d
 		.pin_dir = pin_dir,
 		.local_vtep = dpw_addr("192.0.2.1"),
 		.limits = *limits,
+		.gleaned = dpw_gleaned,
+		.gleaned_arg = dpw_gleaned_arg,
 	};
 	char *err = NULL;
 
@@ -226,6 +231,40 @@ void dpw_fdb(struct dpw *w, const char *mac, struct nve_dp_dest first, struct nv
 	assert_int_equal(w->ops->fdb_set(w->dp, &fdb), 0);
 }
 
+struct nve_dp_claim dpw_claim(uint8_t kind, const char *mac)
+{
+	struct nve_dp_claim claim = { .kind = kind };
+
+	dpw_mac(claim.mac, mac);
+	return claim;
+}
+
+void dpw_neigh(struct dpw *w, const char *ip, struct nve_dp_claim first, struct nve_dp_claim second)
+{
+	const struct nve_dp_neigh neigh = {
+		.vn_id = VN_7,
+		.ip = dpw_addr(ip),
+		.first = first,
+		.second = second,
+	};
+
+	assert_int_equal(w->ops->neigh_set(w->dp, &neigh), 0);
+}
+
+void dpw_bum(struct dpw *w, const struct nve_dp_bum *bum)
+{
+	const uint32_t vteps[] = { 0, 1 };
+	const struct nve_dp_vn vn = {
+		.vn_id = VN_7,
+		.vni = VNI_7,
+		.bum = *bum,
+		.n_vteps = 2,
+		.vteps = vteps,
+	};
+
+	assert_int_equal(w->ops->vn_set(w->dp, &vn), 0);
+}
+
 void dpw_apply(struct dpw *w)
 {
 	assert_int_equal(w->ops->apply(w->dp), 0);
@@ -233,8 +272,8 @@ void dpw_apply(struct dpw *w)
 
 uint64_t dpw_used(struct dpw *w)
 {
-	static const char *const told[] = { "vap",  "tsi",  "src",   "src_ip",   "fdb",
-					    "vtep", "peer", "flood", "tsi_drops" };
+	static const char *const told[] = { "vap",  "tsi",   "src",       "src_ip", "fdb", "vtep",
+					    "peer", "flood", "tsi_drops", "neigh",  "bum" };
 	uint64_t sum = 0, used, max;
 	const char *name;
 
@@ -248,7 +287,7 @@ uint64_t dpw_used(struct dpw *w)
 
 struct nve_fake_verdict dpw_from_port(struct dpw *w, const struct nve_fake_frame *frame)
 {
-	return w->ops == &nve_dp_fake ? nve_fake_from_port(w->dp, frame) : dp_probe_port(w, frame);
+	return w->ops == &nve_dp_fake ? nve_fake_take(w->dp, frame) : dp_probe_port(w, frame);
 }
 
 struct nve_fake_verdict dpw_from_vtep(struct dpw *w, const char *vtep, uint32_t vni,
@@ -260,4 +299,24 @@ struct nve_fake_verdict dpw_from_vtep(struct dpw *w, const char *vtep, uint32_t 
 	dpw_mac(mac, dst);
 	return w->ops == &nve_dp_fake ? nve_fake_from_vtep(w->dp, &ip, vni, mac)
 				      : dp_probe_vtep(w, vtep, vni, dst);
+}
+
+const char *dpw_answer(struct dpw *w, uint16_t port, uint16_t tag, const char *src,
+		       const char *src_ip, const char *ip)
+{
+	struct nve_fake_frame f = { .port = port, .tag = tag, .ip = dpw_addr(src_ip) };
+	const struct nve_ip wanted = dpw_addr(ip);
+	static char text[18];
+	uint8_t mac[NVE_MAC_LEN];
+	bool answered;
+
+	dpw_mac(f.src, src);
+	memset(f.dst, 0xff, sizeof(f.dst));
+	answered = w->ops == &nve_dp_fake ? nve_fake_answer(w->dp, &f, &wanted, mac)
+					  : dp_probe_answer(w, &f, &wanted, mac);
+	if (!answered)
+		return "";
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
+	return text;
 }

@@ -26,6 +26,10 @@ struct dpw {
 	struct nve_dp *dp;
 };
 
+/* Who is told of source addresses (dp.h); set before a world is opened. */
+extern nve_dp_gleaned_fn *dpw_gleaned;
+extern void *dpw_gleaned_arg;
+
 extern const struct dpw dpw_backends[];
 extern const size_t dpw_n_backends;
 
@@ -65,6 +69,18 @@ void dpw_fdb(struct dpw *w, const char *mac, struct nve_dp_dest first, struct nv
 #define NONE    ((struct nve_dp_dest){ .kind = NVE_DP_DEST_NONE })
 #define TSI(s)  ((struct nve_dp_dest){ .kind = NVE_DP_DEST_TSI, .slot = (s) })
 #define VTEP(s) ((struct nve_dp_dest){ .kind = NVE_DP_DEST_VTEP, .slot = (s) })
+/* Who claims an IP of VN 7. */
+void dpw_neigh(struct dpw *w, const char *ip, struct nve_dp_claim first,
+	       struct nve_dp_claim second);
+struct nve_dp_claim dpw_claim(uint8_t kind, const char *mac);
+#define NOBODY     ((struct nve_dp_claim){ .kind = NVE_DP_DEST_NONE })
+#define HERE(mac)  dpw_claim(NVE_DP_DEST_TSI, (mac))
+#define THERE(mac) dpw_claim(NVE_DP_DEST_VTEP, (mac))
+/* VN 7 as dpw_set_vns() sets it, but for this. */
+void dpw_bum(struct dpw *w, const struct nve_dp_bum *bum);
+/* The MAC that who asks for 'ip' is answered with, as text; "" for none. */
+const char *dpw_answer(struct dpw *w, uint16_t port, uint16_t tag, const char *src,
+		       const char *src_ip, const char *ip);
 void dpw_apply(struct dpw *w);
 /* Rows in use, of all tables that hold what was told. */
 uint64_t dpw_used(struct dpw *w);

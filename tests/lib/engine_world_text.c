@@ -48,13 +48,15 @@ static void core_text(struct text *t)
 		hex(t->f, &tsi->key, sizeof(tsi->key));
 		fprintf(t->f,
 			" state %u cause %u addrs %u active %u epoch %lu since %lu"
-			" deadline %lu timers %u %u\n",
+			" deadline %lu timers %u %u glean %u %u\n",
 			tsi->state, tsi->cause, tsi->n_addrs, tsi->n_active, tsi->epoch,
-			tsi->since_ns, tsi->deadline_ns, tsi->keepalive_ms, tsi->keepactive_ms);
+			tsi->since_ns, tsi->deadline_ns, tsi->keepalive_ms, tsi->keepactive_ms,
+			tsi->glean_max, tsi->glean_age_ms);
 		nve_core_tsi_addrs(core, slot, addrs);
 		for (size_t i = 0; i < tsi->n_addrs; i++) {
 			hex(t->f, &addrs[i].addr, sizeof(addrs[i].addr));
-			fprintf(t->f, " %s\n", addrs[i].active ? "on" : "off");
+			fprintf(t->f, " %s%s\n", addrs[i].active ? "on" : "off",
+				addrs[i].gleaned ? " gleaned" : "");
 		}
 	}
 	for (uint16_t p = 0; p < 4; p++)

@@ -121,6 +121,7 @@ static void add_nd(struct frame *f, const struct layer_nd *n)
 
 	p = push(f, 8);
 	p[0] = n->type;
+	p[4] = n->flags;
 	if (n->type == 134)
 		push(f, 8);
 	if (n->type >= 135 && n->type <= 137)

@@ -63,9 +63,9 @@ struct layer_arp {
 	bool rarp;
 };
 struct layer_nd {
-	uint8_t type;
-	const char *target; /* NS, NA, redirect */
-	uint8_t opt;        /* 1 source, 2 target link-layer address; 0 none */
+	uint8_t type, flags; /* of an NA: 0xe0 is router, solicited, override */
+	const char *target;  /* NS, NA, redirect */
+	uint8_t opt;         /* 1 source, 2 target link-layer address; 0 none */
 	const char *opt_mac;
 	bool nonce_first; /* another option before that one */
 };

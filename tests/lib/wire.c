@@ -5,11 +5,13 @@
 #include "lib/wire.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -62,11 +64,12 @@ static int listen_at(uint32_t ifindex)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = ifindex,
 	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1, room = 64 << 20;
 
 	assert_return_code(fd, errno);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
 	assert_return_code(bind(fd, (struct sockaddr *)&at, sizeof(at)), errno);
 	return fd;
 }
@@ -84,6 +87,37 @@ static void prepare_far_ends(void)
 	}
 }
 
+/* The loop that copies are made on in XDP, as the agent makes it; it goes with the namespace. */
+static void attach_loop(struct dp *dp)
+{
+	int copies = bpf_map__fd(dp->skel->maps.nve_copies);
+	int prog = bpf_program__fd(dp->skel->progs.xdp_copy);
+
+	if (!if_nametoindex("loop-a") &&
+	    (system("ip link add loop-a index 20 mtu 3400 type veth peer name loop-b index 21 mtu "
+		    "3400") ||
+	     system("ip link set loop-a up && ip link set loop-b up")))
+		fail_msg("no loop");
+	assert_int_equal(bpf_xdp_attach(IF_LOOP_B, prog, XDP_FLAGS_DRV_MODE, NULL), 0);
+	for (uint32_t slot = 0; slot < WIRES; slot++) {
+		const uint32_t at[] = { near_ends[slot], IF_LOOP_A };
+		int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "copy", 4, 4, 2, NULL);
+
+		assert_return_code(fd, errno);
+		for (uint32_t i = 0; i < 2; i++)
+			assert_int_equal(bpf_map_update_elem(fd, &i, &at[i], BPF_ANY), 0);
+		assert_int_equal(bpf_map_update_elem(copies, &slot, &fd, BPF_ANY), 0);
+		close(fd);
+	}
+}
+
+void wire_loop(struct dp *dp, bool on)
+{
+	if (on)
+		attach_loop(dp);
+	dp_set(dp, "copier", &(uint32_t){ 0 }, &(uint32_t){ on ? IF_LOOP_A : 0 });
+}
+
 void wire_open(struct wire *w, struct dp *dp, enum dp_mode mode)
 {
 	cpu_set_t cpus;
@@ -93,6 +127,7 @@ void wire_open(struct wire *w, struct dp *dp, enum dp_mode mode)
 	assert_return_code(sched_setaffinity(0, sizeof(cpus), &cpus), errno);
 	w->dp = dp;
 	prepare_far_ends();
+	wire_loop(dp, mode == DP_XDP);
 	wire_attach(dp, IF_A0, mode, DP_ACCESS);
 	wire_attach(dp, IF_A1, mode, DP_ACCESS);
 	wire_attach(dp, IF_U0, mode, DP_UNDERLAY);
@@ -159,7 +194,7 @@ static bool is_marker(const struct frame *f)
 	       !memcmp(f->bytes + f->len - sizeof(mark) + 1, mark, sizeof(mark) - 1);
 }
 
-static void send_marker(struct wire *w, int wire)
+void wire_mark(struct wire *w, int wire)
 {
 #define MARK text("the end of this test")
 	struct frame to_remote =
@@ -177,11 +212,17 @@ static void send_marker(struct wire *w, int wire)
 		wire_send(w, WIRE_U0, &to_1);
 }
 
+bool wire_next(struct wire *w, int wire, struct frame *ret)
+{
+	*ret = receive(w, wire);
+	return !is_marker(ret);
+}
+
 void wire_expect(struct wire *w, int wire, const struct frame *want, size_t n)
 {
 	struct frame got, exact;
 
-	send_marker(w, wire);
+	wire_mark(w, wire);
 	for (size_t i = 0; i < n; i++) {
 		got = receive(w, wire);
 		if (is_marker(&got))

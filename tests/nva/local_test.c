@@ -67,7 +67,11 @@ static void write_file(struct fixture *f, const char *text)
 	"    mtu: 1450\n"                                                                          \
 	"    security: verified\n"                                                                 \
 	"    fail_closed: true\n"                                                                  \
+	"    suppress: false\n"                                                                    \
+	"    unknown_unicast: drop\n"                                                              \
+	"    bum_rate: 2000\n"                                                                     \
 	"    profile: gold\n"                                                                      \
+	"    glean: {max: 8, age: 60}\n"                                                           \
 	"    vteps: [192.0.2.2, 192.0.2.1, '2001:db8::2']\n"                                       \
 	"    mappings:\n"                                                                          \
 	"      - {mac: '02:00:00:00:00:07', ip: 10.0.0.7, vtep: 192.0.2.3, epoch: 9}\n"            \
@@ -122,7 +126,13 @@ static void a_vn_is_found_by_id_and_by_name_with_all_that_the_file_says(void **s
 	assert_int_equal(vn->security, NVE_NVA_VERIFIED);
 	assert_int_equal(vn->mtu, 1450);
 	assert_true(vn->fail_closed);
-	assert_int_equal(vn->n_vteps, 2); /* without itself */
+	assert_int_equal(vn->glean_max, 8);
+	assert_int_equal(vn->glean_age_ms, 60000);
+	assert_false(vn->suppress);
+	assert_true(vn->drop_unknown);
+	assert_int_equal(vn->bum_rate, 2000);
+	assert_int_equal(vn->bum_burst, 2000); /* a second's worth */
+	assert_int_equal(vn->n_vteps, 2);      /* without itself */
 	assert_int_equal(vn->vteps[0].bytes[3], 2);
 	assert_int_equal(vn->vteps[1].family, 6);
 	assert_string_equal(f->told, ""); /* nothing comes from within open() */
@@ -138,6 +148,10 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(vn->encap, NVE_NVA_VXLAN);
 	assert_int_equal(vn->security, NVE_NVA_TRUSTED);
 	assert_false(vn->fail_closed);
+	assert_int_equal(vn->glean_max, 0);
+	assert_true(vn->suppress);
+	assert_false(vn->drop_unknown);
+	assert_int_equal(vn->bum_rate + vn->bum_burst, 0);
 	assert_int_equal(vn->mtu + vn->n_vteps, 0);
 	assert_string_equal(vn->name, "");
 }
@@ -238,8 +252,15 @@ static const struct {
 	{ "", { "empty", "vns: []" } },
 	{ "vns: [{id: 0, name: nil}]\n", { "VN nil (id 0)", "use one in 1..16777215" } },
 	{ "vns: [{id: 16777216}]\n", { "id 16777216", "use one in 1..16777215" } },
+	{ "vns: [{id: 1, bum_rate: 10000001}]\n", { "bum_rate", "up to 10000000" } },
+	{ "vns: [{id: 1, bum_burst: 5}]\n", { "bum_burst", "no burst without a rate" } },
+	{ "vns: [{id: 1, suppress: perhaps}]\n", { "near line 1", "suppress" } },
+	{ "vns: [{id: 1, unknown_unicast: keep}]\n", { "near line 1", "unknown_unicast" } },
 	{ "vns: [{id: 1, vni: 16777216}]\n", { "the vni is out of range", "leave it out" } },
 	{ "vns: [{id: 1, mtu: 60}]\n", { "mtu", "576..9216" } },
+	{ "vns: [{id: 1, glean: {max: 65}}]\n", { "glean: max", "1..64" } },
+	{ "vns: [{id: 1, glean: {max: 8, age: 90000}}]\n", { "glean: age", "1..86400" } },
+	{ "vns: [{id: 1, glean: {age: 9}}]\n", { "line 1", "max" } },
 	{ "vns: [{id: 1, name: 'a b'}]\n", { "visible", "rename" } },
 	{ "vns: [{id: 1, name: a}, {id: 1, name: b}]\n", { "has the id of VN", "its own" } },
 	{ "vns: [{id: 1, name: a}, {id: 2, name: a}]\n", { "has the name of VN a", "its own" } },

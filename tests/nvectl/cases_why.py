@@ -212,6 +212,8 @@ def other_verdicts_are_told_in_a_line(far):
             (dict(verdict="VERDICT_TO_HOST"), ["left to the NVE's own IP stack"]),
             (dict(verdict="VERDICT_FORWARDED", out_ifname="eth7", out_len=60),
              ["forwarded through eth7, as 60 bytes"]),
+            (dict(verdict="VERDICT_ANSWERED", out_port="p1", out_len=46),
+             ["answered by the NVE, through p1, with 46 bytes"]),
             (dict(verdict=77), ["verdict 77"]),
             (dict(verdict="VERDICT_FLOODED", steps=steps),
              ["flooded: 1 of 2 copies", "by tc_access", "TABLE  KEY             COPY       ROW",

@@ -91,7 +91,7 @@ def addr(mac="", ip=""):
 
 
 def tsi_reply(state="ACTIVATED", **more):
-    return NVE.TsiReply(state=NVE.TsiState.Value("TSI_STATE_" + state), vn_id=100, tag=10,
+    return NVE.TsiReply(state=NVE.TsiState.Value("TSI_STATE_" + state), vn_id=100, tag=10, mtu=1450,
                         keepalive_ms=300000, keepactive_ms=30000, **more)
 
 
@@ -99,7 +99,9 @@ def tsi_entry(**more):
     fields = dict(
         key=key(), state=NVE.TSI_STATE_ACTIVATED, cause=NVE.CAUSE_CREATE, vn_name="blue", tag=10,
         addresses=[NVE.TsiAddress(address=addr("02:00:00:00:00:01", "10.0.0.1"), active=True),
-                   NVE.TsiAddress(address=addr(ip="2001:db8::1"), active=False)],
+                   NVE.TsiAddress(address=addr(ip="2001:db8::1"), active=False,
+                                  gleaned=True)],
+        glean_max=8, glean_age_ms=300000,
         epoch=7, state_age_ms=12345, timer_left_ms=29900, keepalive_ms=300000,
         keepactive_ms=30000, slot=3,
         statistics=NVE.TsiStatistics(in_frames=5, in_bytes=500, out_frames=6, out_bytes=600,
@@ -135,7 +137,10 @@ def lay_out(far):
                       addresses=[], statistics=None)])],
         "ListDrops": NVE.ListDropsReply(drops=[
             NVE.Drop(reason="SHORT", text="frame ends inside a header", frames=0),
-            NVE.Drop(reason="SRC_MAC", text="source MAC is not the TSI's", frames=1234567)]),
+            NVE.Drop(reason="SRC_MAC", text="source MAC is not the TSI's", frames=1234567)],
+            answers=[
+                NVE.Answered(kind="ARP", text="ARP requests answered", frames=12345678),
+                NVE.Answered(kind="FRAG_NEEDED", text="fragmentation-needed sent", frames=3)]),
         "ListTables": NVE.ListTablesReply(tables=[NVE.Pool(name="fdb", used=4, max=1024),
                                                   NVE.Pool(name="vap", used=1, max=4096)]),
         "DumpTable": [NVE.DumpTableReply(rows=[

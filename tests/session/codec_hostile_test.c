@@ -134,7 +134,7 @@ static void the_longest_refusal_fits_its_message(void **state)
 	struct bench *b = *state;
 	struct nve_bytes bytes;
 
-	for (int reason = 1; reason <= NVE_REASON_VN_DISCONNECTED; reason++) {
+	for (int reason = 1; reason <= NVE_REASON_GLEANING_CONFLICT; reason++) {
 		memset(&b->why, 0, sizeof(b->why));
 		b->why.reason = (enum nve_reason)reason;
 		memset(b->why.field, 'f', sizeof(b->why.field) - 1);

@@ -127,15 +127,32 @@ static void a_newer_schema_is_refused_and_left_untouched(void **state)
 	size_t n;
 
 	store_put_first(f);
-	assert_int_equal(spoiled(f, "PRAGMA user_version = 2", &err), -EPROTO);
+	assert_int_equal(spoiled(f, "PRAGMA user_version = 3", &err), -EPROTO);
 	assert_non_null(strstr(err, "newer"));
 	free(err);
 	n = slurp(f->path, before, sizeof(before));
 	assert_int_equal(f->ops->open(&f->config, &f->store, NULL), -EPROTO);
 	assert_int_equal(slurp(f->path, after, sizeof(after)), n);
 	assert_memory_equal(before, after, n);
+	sql(f->path, "PRAGMA user_version = 2");
+	store_open(f);
+	store_has_first(f);
+}
+
+/* What a store of the first schema holds is kept; nothing in it was gleaned. */
+static void a_store_of_version_1_is_taken_over(void **state)
+{
+	struct store_fixture *f = *state;
+
+	store_put_first(f);
+	f->ops->close(f->store);
+	f->store = NULL;
+	sql(f->path, "ALTER TABLE tsi DROP COLUMN glean_max");
+	sql(f->path, "ALTER TABLE tsi DROP COLUMN glean_age_ms");
 	sql(f->path, "PRAGMA user_version = 1");
 	store_open(f);
+	store_has_first(f);
+	store_reopen(f);
 	store_has_first(f);
 }
 
@@ -221,6 +238,7 @@ int main(void)
 		SQLITE(another_process_is_refused_while_it_is_open),
 		SQLITE(kill_9_within_a_transaction_loses_that_one_and_no_other),
 		SQLITE(a_newer_schema_is_refused_and_left_untouched),
+		SQLITE(a_store_of_version_1_is_taken_over),
 		SQLITE(a_record_that_cannot_be_decoded_is_named),
 		SQLITE(a_database_of_somebody_else_or_no_database_is_refused),
 		SQLITE(a_directory_that_is_missing_or_not_writable_is_named),
