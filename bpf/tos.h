@@ -51,10 +51,15 @@ static __noinline int nve_tos_merge(__u32 inner, __u32 outer, bool uniform)
 /* A frame to be decapsulated here; plain frames without ECN pass without a look at them. */
 static __always_inline int nve_tos_in(struct nve_frame *f)
 {
+	__u32 least = sizeof(struct nve_eth) +
+		      (f->proto == NVE_P_IP4 ? sizeof(struct nve_ip4) : sizeof(struct nve_ip6));
 	bool uniform = f->tunnel & NVE_TUNNEL_UNIFORM;
 	int r;
 
 	if (!(f->tos & NVE_ECN) && !uniform)
+		return NVE_FORWARD;
+	/* A header that ends in what is behind the outer packet is none. */
+	if (f->len < least)
 		return NVE_FORWARD;
 	r = nve_tos_merge(nve_tos_read(f->proto, f->l3, f->end), f->tos, uniform);
 	if (r < 0)

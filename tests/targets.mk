@@ -83,3 +83,11 @@ bench: need-root ## measure the datapath against what it is compared with, about
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory $(B)/bench
 	$(Q)$(PY) tests/bench/bench.py
+
+# --- other kernels -----------------------------------------------------------------------------
+
+.PHONY: test-kernels
+test-kernels: need-root ## the datapath suite on Debian's stock kernel, under qemu, in minutes (root)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all tests e2e-tools $(G)/tests/bench.bpf.o
+	$(Q)$(PY) tests/kernels/run.py $(WORDS)

@@ -75,19 +75,30 @@ bool nve_ebpf_fdb_in_use(const struct nve_dp *dp, const struct nve_shadow_fdb *e
 	return false;
 }
 
+static void follow(struct nve_dp *dp, const struct nve_ebpf_view *v, uint32_t number)
+{
+	const struct nve_shadow_fdb *entry =
+		nve_shadow_fdb(&dp->shadow, v->state->key.vn_id, v->macs[number].addr->mac);
+
+	if (entry && (entry->want || (entry->now && nve_ebpf_fdb_in_use(dp, entry))))
+		nve_ebpf_fdb_put(dp, entry);
+}
+
 void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 			 const struct nve_ebpf_view *b)
 {
+	/* A slot may become another TSI's, of another VN, with the same MAC. */
+	bool other_vn = a->state && b->state && a->state->key.vn_id != b->state->key.vn_id;
+
 	for (uint32_t i = 1; i < NVE_MAC_NUMBERS; i++) {
 		const struct nve_ebpf_mac *x = &a->macs[i], *y = &b->macs[i];
-		const struct nve_shadow_fdb *entry;
-		const struct nve_ebpf_view *v = x->present ? a : b;
 
-		if (x->active == y->active)
+		if (x->active == y->active && !other_vn)
 			continue;
-		entry = nve_shadow_fdb(&dp->shadow, v->state->key.vn_id, v->macs[i].addr->mac);
-		if (entry && (entry->want || (entry->now && nve_ebpf_fdb_in_use(dp, entry))))
-			nve_ebpf_fdb_put(dp, entry);
+		if (x->present)
+			follow(dp, a, i);
+		if (y->present && (!x->present || other_vn))
+			follow(dp, b, i);
 	}
 }
 

@@ -90,7 +90,7 @@ def rate(ns, engine, **keys):
         raise Failure(f"{engine} {keys}: frames were lost, so this is no measurement: {r}")
     if not r["seen"]:
         raise Failure(f"{engine} {keys}: no frame came out")
-    return r["seen"] * 1e3 / r["ns"]
+    return r["seen"] * 1e3 / r["busy" if keys.get("thread") else "ns"]
 
 
 # --- bulk TCP ----------------------------------------------------------------------

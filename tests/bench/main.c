@@ -87,7 +87,24 @@ static struct bench_plan plan_of(const struct bench_world *w, const char *nve, c
 	return plan;
 }
 
-/* g0 = a0, whatever is measured, u0 = w0. */
+/* How long that thread has been on a CPU. */
+static uint64_t cpu_ns(uint32_t thread)
+{
+	char path[64];
+	uint64_t ns = 0;
+	FILE *f;
+
+	if (!thread)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%u/schedstat", thread);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%lu", &ns) != 1)
+		bench_die("%s: %s", path, strerror(errno));
+	fclose(f);
+	return ns;
+}
+
+/* g0 = a0, whatever is measured, u0 = w0; 'thread': what forwards, if it does so by itself. */
 static int rate(void)
 {
 	const struct bench_world w = world_of_words();
@@ -96,7 +113,8 @@ static int rate(void)
 	struct bench *b = bench_open();
 	struct nve_dp *dp = NULL;
 	struct bench_rate r;
-	uint64_t drops = 0;
+	uint32_t thread = number_of("thread", 0);
+	uint64_t drops = 0, busy;
 
 	bench_sink(b, "g0");
 	bench_sink(b, "w0");
@@ -108,15 +126,17 @@ static int rate(void)
 	bench_send_at(b, in ? "w0" : "g0", &plan);
 	bench_own_cpu(number_of("cpu", 0));
 	bench_run(b, number_of("warm", 20), number_of("batch", 64));
+	busy = cpu_ns(thread);
 	r = bench_run(b, number_of("ms", 200), number_of("batch", 64));
+	busy = cpu_ns(thread) - busy;
 	if (dp) {
 		drops = bench_world_drops(dp);
 		nve_dp_ebpf.close(dp);
 	}
 	printf("{\"sent\": %lu, \"seen\": %lu, \"bytes\": %lu, \"ns\": %lu, "
-	       "\"drops\": %lu}\n",
+	       "\"busy\": %lu, \"drops\": %lu}\n",
 	       (unsigned long)r.sent, (unsigned long)r.seen, (unsigned long)r.bytes,
-	       (unsigned long)r.ns, (unsigned long)drops);
+	       (unsigned long)r.ns, (unsigned long)busy, (unsigned long)drops);
 	return 0;
 }
 

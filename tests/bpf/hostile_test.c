@@ -5,6 +5,7 @@
  * them gets a foreign source past the filter.
  */
 #include "bpf/suite.h"
+#include "lib/share.h"
 
 #include <stdlib.h>
 
@@ -68,10 +69,11 @@ static void a_cut_arp_or_ip_header_is_SHORT(void **state)
 
 static void random_bytes_have_exactly_one_fate(void **state)
 {
+	int frames = test_share(RANDOM_FRAMES);
 	struct frame f = { 0 };
 
 	srandom(SEED);
-	for (int i = 0; i < RANDOM_FRAMES; i++) {
+	for (int i = 0; i < frames; i++) {
 		f.len = 14 + random() % 200;
 		for (size_t k = 0; k < f.len; k++)
 			f.bytes[k] = random();
@@ -124,10 +126,10 @@ static void changed_bytes_never_get_a_foreign_source_past_the_filter(void **stat
 		FRAME(eth(.dst = MAC_R, .src = MAC_1), vlan(.vid = 10), ipv6(.src = "fd00::1"),
 		      ext(.kind = 60), udp(), bytes(40)),
 	};
-	int sent = 0, lost = 0;
+	int sent = 0, lost = 0, frames = test_share(RANDOM_FRAMES);
 
 	srandom(SEED + 1);
-	for (int i = 0; i < RANDOM_FRAMES; i++) {
+	for (int i = 0; i < frames; i++) {
 		struct frame f = good[i % 4];
 		struct dp_outcome o;
 
@@ -140,8 +142,8 @@ static void changed_bytes_never_get_a_foreign_source_past_the_filter(void **stat
 		lost += o.fate == DP_LOST;
 	}
 	/* Both happen, or the test shows nothing. */
-	assert_in_range(sent, RANDOM_FRAMES / 10, RANDOM_FRAMES);
-	assert_in_range(lost, RANDOM_FRAMES / 10, RANDOM_FRAMES);
+	assert_in_range(sent, frames / 10, frames);
+	assert_in_range(lost, frames / 10, frames);
 }
 
 int main(void)

@@ -90,6 +90,20 @@ static void what_follows_the_outer_packet_is_cut_off(void **state)
 	passes(state, in);
 }
 
+/* DSCP and ECN are an IP packet's, and this one ends before its header does. */
+static void a_header_that_ends_in_the_trailer_is_none(void **state)
+{
+	struct nve_peer peer = { .vn_id = VN_7, .tunnel = NVE_TUNNEL_UNIFORM };
+	struct frame plain = FRAME(eth(.dst = MAC_1, .src = MAC_R, .type = 0x0800), bytes(7));
+	struct frame want = frame_tag(&plain, 0, 10);
+	struct frame in =
+		WRAP(&plain, ETH_IN, ipv4(IP_IN, .tos = 0xb8), UDP_IN, vxlan(.vni = VNI_7));
+
+	dp_set(&dp, "peer", &(struct nve_peer_key[]){ dp_peer_key(VNI_7, IP_VTEP) }, &peer);
+	in.len += 17;
+	dp_sends(&dp, MODE, DP_UNDERLAY, IF_U0, &in, &want);
+}
+
 static void what_is_forwarded_on_is_cut_too(void **state)
 {
 	struct frame plain = FRAME(eth(.dst = MAC_R, .src = MAC_X), bytes(60));
@@ -212,6 +226,7 @@ int main(void)
 		BOTH(an_outer_header_that_cannot_be_is_lost_as_OUTER_INVALID),
 		BOTH(dscp_ecn_and_a_udp_checksum_do_not_matter),
 		BOTH(what_follows_the_outer_packet_is_cut_off),
+		BOTH(a_header_that_ends_in_the_trailer_is_none),
 		BOTH(what_is_forwarded_on_is_cut_too),
 		BOTH(only_the_I_flag_counts),
 		BOTH(unknown_vnis_and_unknown_vteps_are_told_apart),

@@ -14,6 +14,7 @@
 
 #include "dp/ebpf.h"
 #include "lib/dp_probe.h"
+#include "lib/share.h"
 
 enum { MACS = 3, IPS = 4, SLOTS = 5, TAGS = 2, ROUNDS = 400 };
 
@@ -269,9 +270,11 @@ static int tear_down(void **state)
 
 static void the_programs_make_of_each_frame_what_the_model_does(void **state)
 {
+	int rounds = test_share(ROUNDS);
+
 	(void)state;
 	seed = 1;
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < rounds; round++) {
 		for (uint32_t n = 1 + pick(4); n; n--)
 			pick(3) ? random_tsi() : random_fdb();
 		dpw_apply(&model);
@@ -282,9 +285,11 @@ static void the_programs_make_of_each_frame_what_the_model_does(void **state)
 
 static void what_a_restart_finds_is_what_was_there_whatever_came_before(void **state)
 {
+	int rounds = test_share(40);
+
 	(void)state;
 	seed = 2;
-	for (int round = 0; round < 40; round++) {
+	for (int round = 0; round < rounds; round++) {
 		for (uint32_t n = 1 + pick(6); n; n--)
 			random_tsi();
 		dpw_apply(&model);

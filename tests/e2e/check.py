@@ -17,7 +17,7 @@ import traceback
 
 import netlab
 
-TIME_LIMIT = 120  # seconds a test
+TIME_LIMIT = int(120 * netlab.PATIENCE)  # seconds a test
 TESTS = []
 
 

@@ -20,6 +20,7 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BPFFS = "/sys/fs/bpf"
 STATE = "/run/lab"  # files of this run; on the private /run, so they vanish with it
+PATIENCE = float(os.environ.get("NVED_PATIENCE", 1))  # more where a machine is emulated
 CLONE_NEWNET = 0x40000000
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 1 << 4, 1 << 6
@@ -52,7 +53,7 @@ def sh(command, check=True, timeout=30, stdin=None):
     """Runs a command line (str: words; list: as it is) and returns its output."""
     words = command.split() if isinstance(command, str) else command
     done = subprocess.run(words, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=timeout, check=False)
+                          text=True, timeout=timeout * PATIENCE, check=False)
     if check and done.returncode:
         raise Failure(f"'{' '.join(words)}' failed ({done.returncode}): {done.stdout.strip()}")
     return done.stdout
@@ -60,7 +61,7 @@ def sh(command, check=True, timeout=30, stdin=None):
 
 def wait_for(what, condition, timeout=5.0, step=0.01):
     """Polls until condition() is true and returns its value; what it waits for has no event."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while True:
         value = condition()
         if value:
