@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dp/ebpf_near.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 
@@ -258,6 +259,7 @@ static int finish(struct nve_dp *dp)
 	dp->torn = r < 0;
 	if (r < 0)
 		return r;
+	nve_ebpf_near_publish(dp);
 	each_tsi(dp, count_rows);
 	nve_shadow_commit(&dp->shadow);
 	for (int i = 0; i < NVE_PORTS_MAX; i++)
@@ -269,6 +271,7 @@ int nve_ebpf_apply(struct nve_dp *dp)
 {
 	if (dp->torn)
 		return nve_ebpf_sweep(dp);
+	nve_ebpf_near_withdraw(dp);
 	out_of_use(dp);
 	new_rows(dp);
 	nve_ebpf_vteps_await(dp);

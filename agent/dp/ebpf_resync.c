@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dp/ebpf_near.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 #include "dp/rowset.h"
@@ -299,6 +300,7 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 {
 	int r, written;
 
+	nve_ebpf_near_clear(dp);
 	nve_shadow_commit(&dp->shadow);
 	for (int i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].row_ifindex = dp->ports[i].ifindex;
@@ -318,6 +320,7 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 		return r < 0 ? r : written;
 	sweep_vaps(dp);
 	sweep_tsis_on(dp);
+	nve_ebpf_near_fill(dp);
 	dp->torn = false;
 	return 0;
 }

@@ -5,6 +5,8 @@
 #include "dp/ebpf.h"
 
 uint64_t nve_ebpf_last_seen(struct nve_dp *dp, uint32_t slot);
+/* Of all CPUs. */
+struct nve_tsi_stats nve_ebpf_stats_sum(const struct nve_dp *dp, uint32_t slot);
 int nve_ebpf_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret);
 void nve_ebpf_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
 int nve_ebpf_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg);
