@@ -97,7 +97,6 @@ struct nve_dp {
 	uint32_t near_of[NVE_NEAR_VN_MAX + 1];    /* entries by number of their VN */
 	uint32_t near_taken[NVE_NEAR_VN_MAX + 1]; /* by number: the VN that has it, or 0 */
 	uint16_t near_last;
-	bool near_off; /* tests */
 	uint32_t n_cpus;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */

@@ -256,7 +256,7 @@ void nve_ebpf_near_publish(struct nve_dp *dp)
 {
 	const struct nve_shadow *s = &dp->shadow;
 
-	if (!nve_ebpf_near_possible(dp))
+	if (!nve_ebpf_near_possible())
 		return;
 	for (uint32_t i = 0; i < s->vn_list.n; i++)
 		publish_vn(dp, listed_vn(dp, i));
@@ -290,7 +290,7 @@ void nve_ebpf_near_fill(struct nve_dp *dp)
 	struct nve_hash_node *node = NULL;
 	struct nve_shadow_vn *vn;
 
-	if (!nve_ebpf_near_possible(dp))
+	if (!nve_ebpf_near_possible())
 		return;
 	while ((vn = next_vn(dp, &node)))
 		publish_vn(dp, vn);

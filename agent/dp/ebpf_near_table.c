@@ -44,12 +44,11 @@ uint32_t nve_ebpf_near_max(const struct nve_dp *dp)
 	return (dp->near_mask + 1) * NVE_NEAR_WAYS;
 }
 
-bool nve_ebpf_near_possible(const struct nve_dp *dp)
+bool nve_ebpf_near_possible(void)
 {
 #ifdef __x86_64__
-	return !dp->near_off;
+	return true;
 #else
-	(void)dp;
 	return false;
 #endif
 }

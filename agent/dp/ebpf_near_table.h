@@ -5,7 +5,7 @@
 #include "dp/ebpf.h"
 
 /* Readers need loads and stores in their order (bpf/near.h). */
-bool nve_ebpf_near_possible(const struct nve_dp *dp);
+bool nve_ebpf_near_possible(void);
 /* Writes the entry of that key, if there is room where it may be. */
 void nve_ebpf_near_put(struct nve_dp *dp, const struct nve_near_entry *e);
 void nve_ebpf_near_cut(struct nve_dp *dp, uint64_t key);
