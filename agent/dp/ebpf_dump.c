@@ -393,6 +393,8 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 	case NVE_MAP_NEAR_VN:
 		return s->vaps.n < dp->buffer[map].max_entries ? s->vaps.n
 							       : dp->buffer[map].max_entries;
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:

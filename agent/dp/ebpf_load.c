@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "dp/ebpf_answers.h"
 #include "dp/ebpf_tables.h"
 #include "nve.skel.h"
 
@@ -39,6 +40,7 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_VTEP] = "nve_vtep",
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
+	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
 	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
@@ -97,6 +99,8 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return dp->shadow.max_peers;
 	case NVE_MAP_FLOOD:
 		return l->max_vns;
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_NEAR:
@@ -275,6 +279,8 @@ static int map_arrays(struct nve_dp *dp)
 
 static int use(struct nve_dp *dp, struct nve *skel)
 {
+	int r;
+
 	for (int i = 0; i < NVE_PROGS; i++)
 		dp->prog[i] =
 			bpf_program__fd(bpf_object__find_program_by_name(skel->obj, prog_names[i]));
@@ -289,7 +295,8 @@ static int use(struct nve_dp *dp, struct nve *skel)
 		if (nve_ebpf_rows_open(&dp->buffer[i]) < 0)
 			return -ENOMEM;
 	}
-	return map_arrays(dp);
+	r = map_arrays(dp);
+	return r < 0 ? r : nve_ebpf_icmp_rate(dp);
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)

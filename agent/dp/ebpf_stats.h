@@ -4,6 +4,9 @@
 
 #include "dp/ebpf.h"
 
+/* Adds the counters of all CPUs, 'n' in a row; false: no such row. */
+bool nve_ebpf_sum(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, uint64_t *out,
+		  size_t n);
 uint64_t nve_ebpf_last_seen(struct nve_dp *dp, uint32_t slot);
 /* Of all CPUs. */
 struct nve_tsi_stats nve_ebpf_stats_sum(const struct nve_dp *dp, uint32_t slot);
