@@ -3,9 +3,12 @@
  * What the agent publishes in near, and when it withdraws it; and that a reader of an entry that
  * changes meets one of the two.  See agent/dp/ebpf_near.h and lib/dp_world.h.
  */
+#include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <net/if.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -301,46 +304,59 @@ static void a_restart_publishes_anew_what_is_wanted_and_nothing_else(void **stat
 static struct nve_near_entry versions[2];
 static bool stop;
 
+static void own_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
 static void *change_it(void *arg)
 {
 	(void)arg;
+	own_cpu(1);
 	for (uint32_t i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++)
 		nve_ebpf_near_put(w.dp, &versions[i % 2]);
 	return NULL;
 }
 
+/*
+ * TSI 1 is here with another address, or elsewhere with this one: who reads half of each takes the
+ * frame for its own.  Whatever near says, the complete tables refuse it.
+ */
 static void an_entry_that_changes_is_read_as_it_was_or_as_it_is(void **state)
 {
-	enum { FRAMES = 20000 };
-	struct frame in =
-		FRAME(eth(.dst = MAC_1, .src = MAC_R), ipv4(.src = "192.0.2.2", .dst = "192.0.2.1"),
-		      udp(.sport = 50000, .dport = 4789, .no_check = true), vxlan(.vni = VNI_7),
-		      eth(.dst = MAC_1, .src = MAC_R), bytes(46));
-	uint32_t ifindex = if_nametoindex("u0"), tags[2] = { 0 };
-	struct nve_dp_tsi_stats one, two;
-	struct frame out;
+	enum { TURNS = 1500000 };
+	struct nve_fake_frame f = { .port = A0, .tag = TAG_10, .ip = dpw_addr("10.0.0.9") };
+	struct xdp_md ctx = { .ingress_ifindex = if_nametoindex("a0") };
+	struct __sk_buff skb = { .ifindex = ctx.ingress_ifindex };
+	bool xdp = w.mode == NVE_DP_XDP;
+	struct frame in;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .repeat = TURNS);
 	pthread_t thread;
 
 	(void)state;
-	if (w.mode != NVE_DP_XDP)
-		return; /* where a test run shows the tag; the code is the same */
-	versions[0] = *entry(VN_7, MAC_1);
-	versions[1] = *entry(VN_7, MAC_2);
-	versions[1].key = versions[0].key;
+	dpw_mac(f.src, MAC_1);
+	dpw_mac(f.dst, MAC_R);
+	in = dp_probe_frame(&f);
+	ctx.data_end = opts.data_size_in = in.len;
+	opts.data_in = in.bytes;
+	opts.ctx_in = xdp ? (void *)&ctx : (void *)&skb;
+	opts.ctx_size_in = xdp ? sizeof(ctx) : sizeof(skb);
+	versions[0] = versions[1] = *entry(VN_7, MAC_1);
+	versions[1].ifindex++;
+	memcpy(&versions[1].ip4, f.ip.bytes, sizeof(versions[1].ip4));
 	stop = false;
+	own_cpu(0);
 	assert_int_equal(pthread_create(&thread, NULL, change_it, NULL), 0);
-	for (int i = 0; i < FRAMES; i++) {
-		assert_int_equal(dp_probe_run(&w, NVE_DP_UNDERLAY, NVE_DP_XDP, ifindex, &in, &out),
-				 4);
-		tags[out.bytes[15] == TAG_20]++;
-	}
+	assert_int_equal(bpf_prog_test_run_opts(
+				 w.dp->prog[xdp ? NVE_PROG_XDP_ACCESS : NVE_PROG_TC_ACCESS], &opts),
+			 0);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	assert_int_equal(w.ops->tsi_stats(w.dp, 1, &one), 0);
-	assert_int_equal(w.ops->tsi_stats(w.dp, 2, &two), 0);
-	assert_int_equal(one.out.frames, tags[0]);
-	assert_int_equal(two.out.frames, tags[1]);
-	assert_true(tags[0] && tags[1]);
+	assert_int_equal(w.ops->last_seen(w.dp, 1), 0);
 }
 
 #define BOTH(f)                                                                                    \
