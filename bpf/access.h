@@ -61,6 +61,7 @@ static __always_inline int nve_from_tsi(struct nve_frame *f, __u32 slot, __u8 wh
 	f->vn_id = row->vn_id;
 	f->vni = row->vni;
 	f->tunnel = row->tunnel;
+	f->in_features = row->features;
 	f->from = row;
 	return NVE_FORWARD;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "room.h"
 #include "suppress.h"
 
 /* RFC 826: the question with the parts exchanged.  By halves, for it may lie on the stack. */
@@ -84,17 +85,19 @@ static __always_inline int nve_xdp_answer(struct nve_frame *f)
 static __always_inline int nve_tc_reply(struct __sk_buff *skb, const struct nve_frame *f, bool arp)
 {
 	__u32 at = sizeof(struct nve_eth) + (f->tag_in_meta ? 0 : NVE_VLAN_HLEN);
-	struct nve_ns room __attribute__((aligned(8)));
-	nve_u16 *macs = (void *)&room;
+	struct nve_tc_head *room = nve_tc_room_here();
+	nve_u16 *macs = (void *)room;
 
+	if (!room)
+		return NVE_DROP_INTERNAL;
 	nve_mac_copy(macs, f->who.mac);
 	nve_mac_copy(macs + 3, f->answer_mac);
 	if (bpf_skb_store_bytes(skb, 0, macs, 2 * NVE_ETH_ALEN, 0))
 		return NVE_DROP_NO_ROOM;
-	if (bpf_skb_load_bytes(skb, at, &room, nve_reply_len(arp)))
+	if (bpf_skb_load_bytes(skb, at, room, nve_reply_len(arp)))
 		return NVE_DROP_INTERNAL;
-	nve_reply(&room, f, arp);
-	if (bpf_skb_store_bytes(skb, at, &room, nve_reply_len(arp), 0))
+	nve_reply(room, f, arp);
+	if (bpf_skb_store_bytes(skb, at, room, nve_reply_len(arp), 0))
 		return NVE_DROP_NO_ROOM;
 	nve_count_answer(arp ? NVE_ANSWER_ARP : NVE_ANSWER_ND);
 	return NVE_FORWARD;

@@ -84,10 +84,12 @@ static __always_inline int nve_flood_copy(struct nve_flood_run *run, const struc
 					  bool outer6)
 {
 	__u32 len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
-	struct nve_tc_head head;
+	struct nve_tc_head *head = nve_tc_room_here();
 
-	nve_outer_write(&head, vtep, &run->outer, outer6);
-	if (bpf_skb_store_bytes(run->skb, 0, &head, len, 0))
+	if (!head)
+		return NVE_DROP_INTERNAL;
+	nve_outer_write(head, vtep, &run->outer, outer6);
+	if (bpf_skb_store_bytes(run->skb, 0, head, len, 0))
 		return NVE_DROP_NO_ROOM;
 	return bpf_clone_redirect(run->skb, vtep->ifindex, 0) ? NVE_DROP_REDIRECT : NVE_FORWARD;
 }
@@ -176,7 +178,7 @@ static __always_inline int nve_flood_tunnel(struct __sk_buff *skb, struct nve_fl
 }
 
 /* BUM from a hypervisor: first the local copies, then the tunnel, then the remote copies. */
-static __always_inline int nve_flood_access(struct __sk_buff *skb, const struct nve_frame *f)
+static __noinline int nve_flood_access(struct __sk_buff *skb, const struct nve_frame *f)
 {
 	struct nve_flood_run run = nve_flood_begin(skb, f);
 	struct nve_eth eth = { .proto = f->proto };
@@ -199,7 +201,7 @@ static __always_inline int nve_flood_access(struct __sk_buff *skb, const struct 
 }
 
 /* BUM from the underlay: to local VAPs. */
-static __always_inline int nve_flood_underlay(struct __sk_buff *skb, struct nve_frame *f)
+static __noinline int nve_flood_underlay(struct __sk_buff *skb, struct nve_frame *f)
 {
 	struct nve_flood_run run = nve_flood_begin(skb, f);
 	int why = NVE_FORWARD;

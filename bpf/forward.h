@@ -24,6 +24,8 @@ static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest
 	    row->vn_id != f->vn_id)
 		return NVE_DROP_DST_INACTIVE;
 	f->to = row;
+	f->to_xdp = row->port_flags & NVE_PORT_XDP;
+	f->out_features = row->features;
 	f->at = nve_where(row);
 	return NVE_FORWARD;
 }
@@ -71,6 +73,23 @@ static __always_inline int nve_find(struct nve_frame *f, const __u8 *dst)
 	return row->second.kind == NVE_DEST_TSI ? NVE_DROP_DST_INACTIVE : NVE_DROP_INTERNAL;
 }
 
+/* Whose frame it is, and where it goes, by the complete tables. */
+static __always_inline int nve_access_long(struct nve_frame *f, bool tc)
+{
+	const struct nve_eth *eth = f->data;
+	int why = nve_classify(f) ?: nve_filter(f);
+
+	if (why)
+		return why;
+	nve_stats_touch(f, f->who.tsi);
+	if (f->in_features & NVE_TSI_GLEAN)
+		nve_glean_known(f);
+	why = nve_find(f, eth->dst);
+	if (!why && f->in_features & (NVE_TSI_ACL_IN | NVE_TSI_ACL_OUT))
+		why = nve_acl_access(f, tc);
+	return why;
+}
+
 /* A frame from a hypervisor, to the point where it is known where it goes. */
 static __always_inline int nve_access(struct nve_frame *f, bool tc)
 {
@@ -79,17 +98,14 @@ static __always_inline int nve_access(struct nve_frame *f, bool tc)
 
 	if (nve_dry)
 		f->len += nve_trace_more();
-	why = nve_parse_access(f) ?: nve_classify(f) ?: nve_filter(f);
+	why = nve_parse_access(f);
 	if (why)
 		return why;
-	nve_touch(f->from);
-	if (f->from->features & NVE_TSI_GLEAN)
-		nve_glean_known(f);
-	why = nve_find(f, eth->dst);
-	if (!why && f->from->features & (NVE_TSI_ACL_IN | NVE_TSI_ACL_OUT))
-		why = nve_acl_access(f, tc);
-	if (why)
-		return why;
+	if (!nve_near_access(f, eth)) {
+		why = nve_access_long(f, tc);
+		if (why)
+			return why;
+	}
 	if (f->to)
 		return f->at.ifindex == f->who.ifindex && f->at.vid == f->who.vid
 			       ? NVE_DROP_SAME_PORT
@@ -114,8 +130,10 @@ static __always_inline int nve_underlay(struct nve_frame *f, bool tc)
 		return NVE_DROP_SHORT;
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);
-	why = nve_tos_in(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
-	if (!why && f->to && f->to->features & NVE_TSI_ACL_OUT)
+	why = nve_tos_in(f) ?: nve_check_inner(eth);
+	if (!why && !nve_near_underlay(f, eth))
+		why = nve_find(f, eth->dst);
+	if (!why && f->to && f->out_features & NVE_TSI_ACL_OUT)
 		why = nve_acl_underlay(f, tc, f->to->acl);
 	if (why || f->to)
 		return why;

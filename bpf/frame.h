@@ -51,22 +51,27 @@ struct nve_frame {
 	__u32 vn_id;
 	__u32 vni;
 	__u16 tci;
-	__be16 proto;     /* EtherType of the tenant's frame */
-	__u16 sport;      /* __be16: entropy in the outer source port */
-	__u16 set_tos;    /* what the tenant's is to become, | NVE_SET_TOS; 0: as it is */
-	__u8 ttl;         /* of the outer header it came with */
-	__u8 tos;         /* DSCP and ECN of the outer header: it came with, or leaves with */
-	__u8 tunnel;      /* enum nve_tunnel_flags */
-	bool outer6;      /* it came over IPv6 */
-	bool tag_in_meta; /* TC: the kernel took the tag out of the frame */
-	bool gso;         /* TC: to be segmented later */
-	__u8 answer;      /* the frame goes back as an answer: enum nve_answer + 1 (suppress.h) */
+	__be16 proto;      /* EtherType of the tenant's frame */
+	__u16 sport;       /* __be16: entropy in the outer source port */
+	__u16 set_tos;     /* what the tenant's is to become, | NVE_SET_TOS; 0: as it is */
+	__u8 ttl;          /* of the outer header it came with */
+	__u8 tos;          /* DSCP and ECN of the outer header: it came with, or leaves with */
+	__u8 tunnel;       /* enum nve_tunnel_flags */
+	bool outer6;       /* it came over IPv6 */
+	bool tag_in_meta;  /* TC: the kernel took the tag out of the frame */
+	bool gso;          /* TC: to be segmented later */
+	bool to_xdp;       /* the port of 'to' takes frames by XDP redirect */
+	__u8 in_features;  /* enum nve_tsi_features of 'from': ask these, not the records, whose */
+	__u8 out_features; /* ... and of 'to' ... cache lines the short way (near.h) leaves alone */
+	__u8 answer;       /* it goes back as an answer: enum nve_answer + 1 (suppress.h) */
 	__u8 answer_mac[NVE_ETH_ALEN] __attribute__((aligned(2)));
-	__u32 to_tsi; /* slot */
+	__u32 near_vn; /* number of the VN a frame from the underlay is for; 0: not known */
+	__u32 to_tsi;  /* slot */
 	struct nve_tsi_row *from;
-	struct nve_tsi_row *to; /* where it goes: to a TSI, */
-	struct nve_vtep *vtep;  /* or to a VTEP; both NULL: it is flooded */
-	union nve_where at;     /* of 'to' */
+	struct nve_tsi_row *to;      /* where it goes: to a TSI, */
+	struct nve_vtep *vtep;       /* or to a VTEP; both NULL: it is flooded */
+	union nve_where at;          /* of 'to' */
+	struct nve_tsi_stats *stats; /* of 'from', on this CPU */
 	struct nve_who who;
 };
 
@@ -115,15 +120,19 @@ static __always_inline void nve_count_answer(__u32 kind)
 		(*n)++;
 }
 
+/* What this CPU counts of a TSI. */
+static __always_inline struct nve_tsi_stats *nve_stats(__u32 slot)
+{
+	__u32 at = bpf_get_smp_processor_id() * nve_n_tsis + slot;
+
+	return bpf_map_lookup_elem(&nve_tsi_stats, &at);
+}
+
 static __always_inline void nve_count_in(const struct nve_frame *f)
 {
-	__u32 key = f->who.tsi;
-	struct nve_tsi_stats *s;
+	struct nve_tsi_stats *s = f->stats;
 
-	if (nve_dry)
-		return;
-	s = bpf_map_lookup_elem(&nve_tsi_stats, &key);
-	if (!s)
+	if (nve_dry || !s)
 		return;
 	s->in_frames += f->segs;
 	s->in_bytes += f->len;
@@ -131,28 +140,34 @@ static __always_inline void nve_count_in(const struct nve_frame *f)
 
 static __always_inline void nve_count_out(const struct nve_frame *f)
 {
-	__u32 key = f->to_tsi;
 	struct nve_tsi_stats *s;
 
 	if (nve_dry)
 		return;
-	s = bpf_map_lookup_elem(&nve_tsi_stats, &key);
+	s = nve_stats(f->to_tsi);
 	if (!s)
 		return;
 	s->out_frames += f->segs;
 	s->out_bytes += f->len;
 }
 
-/* Data frames keep a TSI alive (S73); seldom written, so that CPUs do not fight for the line. */
-static __always_inline void nve_touch(struct nve_tsi_row *row)
+/* Data frames keep a TSI alive (S73).  The counters of a frame that is forwarded are in this line
+ * too.
+ */
+static __always_inline void nve_stats_touch(struct nve_frame *f, __u32 slot)
 {
+	struct nve_tsi_stats *s;
 	__u64 now;
 
 	if (nve_dry)
 		return;
+	s = nve_stats(slot);
+	f->stats = s;
+	if (!s)
+		return;
 	now = bpf_ktime_get_coarse_ns();
-	if (now - row->seen >= NVE_SEEN_STEP_NS)
-		row->seen = now;
+	if (now - s->seen >= NVE_SEEN_STEP_NS)
+		s->seen = now;
 }
 
 /* Whether a row counts while its TSI's record is 'live' (enum nve_when). */

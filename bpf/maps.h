@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include "near_abi.h"
 #include "wire.h"
 
 const volatile __be32 nve_local_vtep;     /* 0: none */
@@ -24,6 +25,10 @@ const volatile __be32 nve_local_vtep6[4]; /* all 0: none */
 const volatile __be16 nve_vxlan_port = bpf_htons(4789);
 const volatile __be16 nve_geneve_port = bpf_htons(6081);
 const volatile __u32 nve_n_ports = 1; /* rows of nve_vap, divided by NVE_VID_COUNT */
+const volatile __u32 nve_n_tsis = 1;  /* rows of nve_tsi */
+const volatile __u32 nve_near_mask = 63;
+const volatile __u64
+	nve_near_seed; /* so that nobody can choose MACs that get in each other's way */
 
 /* ifindex -> port.  Read when a frame was not classified. */
 struct {
@@ -42,7 +47,7 @@ struct {
 	__type(value, struct nve_vap_row);
 } nve_vap SEC(".maps");
 
-/* TSI slot -> TSI.  Mapped by the agent; the programs write 'seen'. */
+/* TSI slot -> TSI.  Mapped by the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -100,6 +105,23 @@ struct {
 	__type(key, struct nve_fdb_key);
 	__type(value, struct nve_fdb);
 } nve_fdb SEC(".maps");
+
+/* What src, fdb and peer say in the simple case; see near_abi.h.  Both mapped by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct nve_near_bucket);
+} nve_near SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NVE_NEAR_PORTS *NVE_VID_COUNT);
+	__type(key, __u32);
+	__type(value, struct nve_near_vn);
+} nve_near_vn SEC(".maps");
 
 /* VTEP slot -> outer header. */
 struct {
@@ -173,9 +195,11 @@ struct {
 	__type(value, __u64);
 } nve_tsi_drops SEC(".maps");
 
-/* TSI slot -> frames and bytes. */
+/* CPU * nve_n_tsis + TSI slot -> frames and bytes.  No per-CPU array, which takes two cache lines
+ * to find a third.  Mapped by the agent; the programs write it, each CPU its own rows. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct nve_tsi_stats);

@@ -155,7 +155,7 @@ enum nve_tsi_features {
 #define NVE_TSI_LIVE 0x100000000ull
 struct nve_tsi_row {
 	__u64 live;
-	__u64 seen; /* written by the programs: coarse CLOCK_MONOTONIC of the last frame from it */
+	__u64 reserved8;
 	__u32 vn_id;
 	__u32 vni;     /* 24 bits, host order */
 	__u32 ifindex; /* of its access port */
@@ -522,14 +522,16 @@ struct nve_tsi_drop_key {
 	__u32 reason; /* enum nve_drop */
 };
 
-/* tsi_stats: TSI slot. */
+/* tsi_stats: CPU * rows of tsi + TSI slot. */
 struct nve_tsi_stats {
 	__u64 in_frames; /* from the TSI, forwarded */
 	__u64 in_bytes;
 	__u64 out_frames; /* delivered to the TSI; BUM copies count with their VAP's, not here */
 	__u64 out_bytes;
+	__u64 seen; /* coarse CLOCK_MONOTONIC of the last frame from it, on this CPU */
+	__u64 reserved[3];
 };
-_Static_assert(sizeof(struct nve_tsi_stats) == 32, "map ABI");
+_Static_assert(sizeof(struct nve_tsi_stats) == 64, "map ABI, one cache line");
 
 /* --- frames of the NVE's own: what send.h is told in the control block. */
 
@@ -546,7 +548,8 @@ enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
 #define NVE_TRACED(X)                                                                              \
 	X(port)                                                                                    \
 	X(vap)                                                                                     \
-	X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(neigh) X(bum) X(acl) X(gleaner)
+	X(tsi)                                                                                     \
+	X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(neigh) X(bum) X(acl) X(gleaner) X(near)
 enum nve_traced {
 #define NVE_TRACED_ENUM(name) NVE_TRACED_##name,
 	NVE_TRACED(NVE_TRACED_ENUM)

@@ -22,12 +22,6 @@ enum {
 	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |    \
 	 NVE_TC_ENCAP_L2)
 
-/* What stands before a tenant's payload in the tunnel. */
-struct nve_tc_head {
-	__u64 bytes[11]; /* outer header, and the tenant's Ethernet header */
-};
-_Static_assert(sizeof(struct nve_tc_head) >= NVE_OUTER6_LEN + sizeof(struct nve_eth), "room");
-
 static __always_inline struct nve_frame nve_tc_frame(struct __sk_buff *skb)
 {
 	barrier_var(skb); /* the verifier wants each field read off the context pointer itself */
@@ -154,17 +148,19 @@ static __always_inline int nve_tc_wrap(struct __sk_buff *skb, const struct nve_f
 				       bool outer6)
 {
 	__u32 len = (outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN) + sizeof(struct nve_eth);
-	struct nve_tc_head head;
+	struct nve_tc_head *head = nve_tc_room_here();
 	int why;
 
-	nve_tc_head(&head, f, f->data, 0, outer6);
+	if (!head)
+		return NVE_DROP_INTERNAL;
+	nve_tc_head(head, f, f->data, 0, outer6);
 	/* From here on the frame moves: no pointer into it is used again. */
 	if (bpf_skb_vlan_pop(skb))
 		return NVE_DROP_NO_ROOM;
 	why = nve_tc_grow(skb, outer6);
 	if (why)
 		return why;
-	return bpf_skb_store_bytes(skb, 0, &head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+	return bpf_skb_store_bytes(skb, 0, head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
 }
 
 static __always_inline int nve_tc_encap(struct __sk_buff *skb, struct nve_frame *f)
@@ -254,10 +250,12 @@ static __always_inline int nve_tc_rewrap(struct __sk_buff *skb, const struct nve
 					 bool outer6)
 {
 	__u32 len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
-	struct nve_tc_head head;
+	struct nve_tc_head *head = nve_tc_room_here();
 	int why;
 
-	nve_tc_head(&head, f, f->inner, f->ttl - 1, outer6);
+	if (!head)
+		return NVE_DROP_INTERNAL;
+	nve_tc_head(head, f, f->inner, f->ttl - 1, outer6);
 	if (f->outer_len == len && f->outer6 == outer6) {
 		if (f->trailer && bpf_skb_change_tail(skb, len + f->len, 0))
 			return NVE_DROP_NO_ROOM;
@@ -267,7 +265,7 @@ static __always_inline int nve_tc_rewrap(struct __sk_buff *skb, const struct nve
 			return why;
 	}
 	len += sizeof(struct nve_eth);
-	return bpf_skb_store_bytes(skb, 0, &head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+	return bpf_skb_store_bytes(skb, 0, head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
 }
 
 /* On to the NVE that a TSI moved to: same frame, other outer header, one hop less. */

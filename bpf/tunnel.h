@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "near.h"
 #include "tos.h"
 
 static __always_inline bool nve_is_tunnel_port(const struct nve_udp *udp, void *end)
@@ -209,7 +210,10 @@ static __always_inline int nve_parse_outer4(struct nve_frame *f, struct nve_ip4 
 		return why;
 	f->tos = ip->tos;
 	f->outer_len = NVE_OUTER4_LEN;
-	return nve_parse_tunnel(f, udp) ?: nve_peer_find(f, 0, 0, bpf_htonl(0xffff), ip->saddr);
+	why = nve_parse_tunnel(f, udp);
+	if (why || nve_near_peer(f, ip->saddr))
+		return why;
+	return nve_peer_find(f, 0, 0, bpf_htonl(0xffff), ip->saddr);
 }
 
 static __always_inline int nve_parse_outer6(struct nve_frame *f, struct nve_ip6 *ip)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "dp/shadow.h"
+#include "near_abi.h"
 #include "nve_abi.h"
 
 /* In the order of struct map_spec of ebpf_load.c. */
@@ -35,6 +36,8 @@ enum nve_ebpf_map {
 	NVE_MAP_DROPS,
 	NVE_MAP_TSI_DROPS,
 	NVE_MAP_TSI_STATS,
+	NVE_MAP_NEAR,
+	NVE_MAP_NEAR_VN,
 	NVE_MAPS,
 };
 
@@ -106,6 +109,15 @@ struct nve_dp {
 	int row_error;            /* the first since it was looked at; later writes are not tried */
 	struct nve_tsi_row *tsi;  /* mapped */
 	struct nve_vap_row *vap;
+	struct nve_tsi_stats *stats;  /* mapped: of each CPU, a row a TSI */
+	struct nve_near_bucket *near; /* mapped: see ebpf_near.h */
+	struct nve_near_vn *near_vn;
+	uint32_t near_mask, n_near;
+	uint64_t near_seed;
+	uint64_t near_lost;                       /* entries that found no room */
+	uint32_t near_of[NVE_NEAR_VN_MAX + 1];    /* entries by number of their VN */
+	uint32_t near_taken[NVE_NEAR_VN_MAX + 1]; /* by number: the VN that has it, or 0 */
+	uint16_t near_last;
 	uint32_t n_cpus;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dp/ebpf_acl.h"
+#include "dp/ebpf_near.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 
@@ -157,8 +158,7 @@ static void write_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 	nve_ebpf_bum_write(dp, vn);
 	nve_ebpf_flood_row(dp, vn, &flood);
 	nve_ebpf_put(dp, NVE_MAP_FLOOD, &vn->vn_id, &flood);
-	if (vn->now && (vn->now->vni != vn->want->vni || vn->now->encap != vn->want->encap ||
-			vn->now->tos != vn->want->tos || vn->now->acl != vn->want->acl))
+	if (nve_ebpf_vn_shows_in_tsis(vn))
 		nve_ebpf_tunnel_write(dp, vn);
 }
 
@@ -264,6 +264,7 @@ static int finish(struct nve_dp *dp)
 	dp->torn = r < 0;
 	if (r < 0)
 		return r;
+	nve_ebpf_near_publish(dp);
 	each_tsi(dp, count_rows);
 	nve_ebpf_acls_remove(dp);
 	nve_shadow_commit(&dp->shadow);
@@ -276,6 +277,7 @@ int nve_ebpf_apply(struct nve_dp *dp)
 {
 	if (dp->torn)
 		return nve_ebpf_sweep(dp);
+	nve_ebpf_near_withdraw(dp);
 	out_of_use(dp);
 	new_rows(dp);
 	nve_ebpf_vteps_await(dp);

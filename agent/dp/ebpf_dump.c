@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "dp/ebpf_acl.h"
+#include "dp/ebpf_near.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
 #include "dp/ebpf_why.h"
@@ -30,7 +31,7 @@ struct text {
 static const char *const key_names[NVE_MAPS] = {
 	[NVE_MAP_PORT] = "ifindex",  [NVE_MAP_VAP] = "vap",     [NVE_MAP_TSI] = "tsi",
 	[NVE_MAP_VTEP] = "vtep",     [NVE_MAP_FLOOD] = "vn_id", [NVE_MAP_DROPS] = "reason",
-	[NVE_MAP_TSI_STATS] = "tsi", [NVE_MAP_BUM] = "vn_id",
+	[NVE_MAP_TSI_STATS] = "tsi", [NVE_MAP_BUM] = "vn_id",   [NVE_MAP_NEAR_VN] = "hash_and_vid",
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
@@ -207,7 +208,7 @@ static int dump_row(struct nve_dp *dp, void *arg, const void *key, const void *v
 {
 	struct nve_ebpf_dump *d = arg;
 	const char *name = d->map == NVE_MAP_DROPS || d->map == NVE_MAP_TSI_DROPS ? "frames" : "";
-	bool per_cpu = *name || d->map == NVE_MAP_TSI_STATS;
+	bool per_cpu = *name;
 	bool array =
 		d->info.type == BPF_MAP_TYPE_ARRAY || d->info.type == BPF_MAP_TYPE_PERCPU_ARRAY;
 
@@ -259,30 +260,36 @@ int nve_ebpf_dump_open(struct nve_dp *dp, const char *table, struct nve_ebpf_dum
 	return r;
 }
 
+static void dump_stats(struct nve_dp *dp, struct nve_ebpf_dump *d)
+{
+	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
+		struct nve_tsi_stats sum;
+
+		if (!dp->shadow.tsis[i].now)
+			continue;
+		sum = nve_ebpf_stats_sum(dp, i);
+		dump_row(dp, d, &i, &sum);
+	}
+}
+
 /* Arrays are large and mostly empty: of the mapped ones no row is fetched, of others the used. */
 static int dump_rows(struct nve_dp *dp, struct nve_ebpf_dump *d)
 {
-	const uint8_t *rows = d->map == NVE_MAP_VAP   ? (void *)dp->vap
-			      : d->map == NVE_MAP_TSI ? (void *)dp->tsi
-						      : NULL;
+	const uint8_t *rows = d->map == NVE_MAP_VAP       ? (void *)dp->vap
+			      : d->map == NVE_MAP_TSI     ? (void *)dp->tsi
+			      : d->map == NVE_MAP_NEAR_VN ? (void *)dp->near_vn
+							  : NULL;
 	size_t size = d->info.value_size;
-	uint8_t *value;
 
-	if (!rows && d->map != NVE_MAP_TSI_STATS)
+	if (d->map == NVE_MAP_NEAR)
+		nve_ebpf_near_dump(dp, d->fn, d->arg);
+	else if (d->map == NVE_MAP_TSI_STATS)
+		dump_stats(dp, d);
+	else if (!rows)
 		return nve_ebpf_each(dp, d->map, dump_row, d);
-	value = malloc(dp->buffer[d->map].value_size);
-	if (!value)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < d->info.max_entries; i++) {
-		if (rows && !zero(rows + i * size, size)) {
-			memcpy(value, rows + i * size, size);
-			dump_row(dp, d, &i, value);
-		} else if (!rows && dp->shadow.tsis[i].now &&
-			   bpf_map_lookup_elem(dp->map[d->map], &i, value) == 0) {
-			dump_row(dp, d, &i, value);
-		}
-	}
-	free(value);
+	for (uint32_t i = 0; rows && i < d->info.max_entries; i++)
+		if (!zero(rows + i * size, size))
+			dump_row(dp, d, &i, rows + i * size);
 	return 0;
 }
 
@@ -304,15 +311,32 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 	return r;
 }
 
+static int dump_near(struct nve_dp *dp, const void *at, struct nve_near_entry *value,
+		     nve_dp_row_fn *fn, void *arg)
+{
+	const struct nve_near_entry *e;
+	struct nve_near_text text;
+	uint64_t key;
+
+	memcpy(&key, at, sizeof(key));
+	e = nve_ebpf_near_find(dp, key);
+	if (e)
+		*value = *e;
+	nve_ebpf_near_say(dp, key, e, &text);
+	fn(arg, text.key, text.value);
+	return !!e;
+}
+
 int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *key, void *value,
 		      nve_dp_row_fn *fn, void *arg)
 {
 	bool found;
-
 	if (d->map == NVE_MAP_ACL)
 		return nve_ebpf_acl_dump_one(dp, *(const uint32_t *)key, fn, arg);
-	found = bpf_map_lookup_elem(dp->map[d->map], key, value) == 0;
 
+	if (d->map == NVE_MAP_NEAR)
+		return dump_near(dp, key, value, fn, arg);
+	found = bpf_map_lookup_elem(dp->map[d->map], key, value) == 0;
 	/* Every row of an array is there; one that is all zero holds nothing. */
 	if (found && d->info.type == BPF_MAP_TYPE_ARRAY)
 		found = !zero(value, d->info.value_size);
@@ -376,6 +400,11 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 		return s->n_acls;
 	case NVE_MAP_ACL:
 		return s->n_acl_rows;
+	case NVE_MAP_NEAR:
+		return dp->n_near;
+	case NVE_MAP_NEAR_VN:
+		return s->vaps.n < dp->buffer[map].max_entries ? s->vaps.n
+							       : dp->buffer[map].max_entries;
 	case NVE_MAP_ICMP_METER:
 		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
@@ -396,6 +425,8 @@ const char *nve_ebpf_table(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t
 	if (i >= NVE_MAPS)
 		return NULL;
 	*used = used_rows(dp, i);
-	*max = dp->buffer[i].max_entries;
+	*max = i == NVE_MAP_NEAR        ? nve_ebpf_near_max(dp)
+	       : i == NVE_MAP_TSI_STATS ? dp->shadow.limits.max_tsis
+					: dp->buffer[i].max_entries;
 	return nve_ebpf_map_name(i) + strlen("nve_");
 }

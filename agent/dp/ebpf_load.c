@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "dp/ebpf_answers.h"
@@ -51,6 +52,8 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
 	[NVE_MAP_TSI_STATS] = "nve_tsi_stats",
+	[NVE_MAP_NEAR] = "nve_near",
+	[NVE_MAP_NEAR_VN] = "nve_near_vn",
 };
 
 static const char *const prog_names[NVE_PROGS] = {
@@ -76,6 +79,16 @@ const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog)
 	return prog_names[prog];
 }
 
+/* Half full where all forwarding rows have an entry. */
+static uint32_t near_size(const struct nve_dp *dp)
+{
+	uint32_t buckets = 64;
+
+	while (buckets < dp->shadow.limits.max_fdb)
+		buckets *= 2;
+	return buckets;
+}
+
 static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 {
 	const struct nve_dp_limits *l = &dp->shadow.limits;
@@ -86,8 +99,9 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 	case NVE_MAP_VAP:
 		return NVE_PORTS_MAX * NVE_VID_COUNT;
 	case NVE_MAP_TSI:
-	case NVE_MAP_TSI_STATS:
 		return l->max_tsis;
+	case NVE_MAP_TSI_STATS:
+		return l->max_tsis * dp->n_cpus;
 	case NVE_MAP_SRC:
 	case NVE_MAP_SRC_IP:
 		return l->max_addrs + SLACK;
@@ -114,6 +128,10 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return l->max_addrs;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
+	case NVE_MAP_NEAR:
+		return near_size(dp);
+	case NVE_MAP_NEAR_VN:
+		return NVE_NEAR_PORTS * NVE_VID_COUNT;
 	case NVE_MAP_TSI_DROPS:
 		return 4ull * l->max_tsis < TSI_DROPS_MAX ? 4 * l->max_tsis : TSI_DROPS_MAX;
 	default:
@@ -227,6 +245,9 @@ static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 	skel->rodata->nve_vxlan_port = __builtin_bswap16(dp->vxlan_port);
 	skel->rodata->nve_geneve_port = __builtin_bswap16(dp->geneve_port);
 	skel->rodata->nve_n_ports = NVE_PORTS_MAX;
+	skel->rodata->nve_n_tsis = dp->shadow.limits.max_tsis;
+	skel->rodata->nve_near_mask = dp->near_mask;
+	skel->rodata->nve_near_seed = dp->near_seed;
 	for (int i = 0; i < NVE_MAPS; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
 		int r = bpf_map__set_max_entries(map, map_size(dp, i));
@@ -253,23 +274,45 @@ static void *map_memory(int fd, size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static size_t tsi_bytes(const struct nve_dp *dp)
+/* What is mapped of an array; where, of the agent's. */
+static const struct mapped {
+	enum nve_ebpf_map map;
+	size_t at, size;
+} mapped[] = {
+	{ NVE_MAP_TSI, offsetof(struct nve_dp, tsi), sizeof(struct nve_tsi_row) },
+	{ NVE_MAP_VAP, offsetof(struct nve_dp, vap), sizeof(struct nve_vap_row) },
+	{ NVE_MAP_TSI_STATS, offsetof(struct nve_dp, stats), sizeof(struct nve_tsi_stats) },
+	{ NVE_MAP_NEAR, offsetof(struct nve_dp, near), sizeof(struct nve_near_bucket) },
+	{ NVE_MAP_NEAR_VN, offsetof(struct nve_dp, near_vn), sizeof(struct nve_near_vn) },
+};
+enum { MAPPED = sizeof(mapped) / sizeof(mapped[0]) };
+
+static void **place_of(struct nve_dp *dp, const struct mapped *m)
 {
-	return dp->shadow.limits.max_tsis * sizeof(struct nve_tsi_row);
+	return (void **)((char *)dp + m->at);
 }
 
-static size_t vap_bytes(void)
+static size_t bytes_of(const struct nve_dp *dp, const struct mapped *m)
 {
-	return (size_t)NVE_PORTS_MAX * NVE_VID_COUNT * sizeof(struct nve_vap_row);
+	return m->size * map_size(dp, m->map);
+}
+
+static int map_arrays(struct nve_dp *dp)
+{
+	for (int i = 0; i < MAPPED; i++) {
+		void *p = map_memory(dp->map[mapped[i].map], bytes_of(dp, &mapped[i]));
+
+		if (!p)
+			return -ENOMEM;
+		*place_of(dp, &mapped[i]) = p;
+	}
+	return 0;
 }
 
 static int use(struct nve_dp *dp, struct nve *skel)
 {
-	int cpus = libbpf_num_possible_cpus();
+	int r;
 
-	if (cpus < 0)
-		return cpus;
-	dp->n_cpus = cpus;
 	for (int i = 0; i < NVE_PROGS; i++)
 		dp->prog[i] =
 			bpf_program__fd(bpf_object__find_program_by_name(skel->obj, prog_names[i]));
@@ -278,7 +321,8 @@ static int use(struct nve_dp *dp, struct nve *skel)
 
 		dp->map[i] = bpf_map__fd(map);
 		dp->buffer[i].key_size = bpf_map__key_size(map);
-		dp->buffer[i].value_size = bpf_map__value_size(map) * (per_cpu(map) ? cpus : 1);
+		dp->buffer[i].value_size =
+			bpf_map__value_size(map) * (per_cpu(map) ? dp->n_cpus : 1);
 		dp->buffer[i].max_entries = bpf_map__max_entries(map);
 		if (nve_ebpf_rows_open(&dp->buffer[i]) < 0)
 			return -ENOMEM;
@@ -286,9 +330,8 @@ static int use(struct nve_dp *dp, struct nve *skel)
 	for (int i = 0; i < NVE_COPIER_MAPS; i++)
 		dp->copier.map[i] =
 			bpf_map__fd(bpf_object__find_map_by_name(skel->obj, copier_names[i]));
-	dp->tsi = map_memory(dp->map[NVE_MAP_TSI], tsi_bytes(dp));
-	dp->vap = map_memory(dp->map[NVE_MAP_VAP], vap_bytes());
-	return dp->tsi && dp->vap ? nve_ebpf_icmp_rate(dp) : -ENOMEM;
+	r = map_arrays(dp);
+	return r < 0 ? r : nve_ebpf_icmp_rate(dp);
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -302,10 +345,16 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 int nve_ebpf_load(struct nve_dp *dp, char **err)
 {
 	struct nve *skel;
-	int r, pinned = check_meta(dp, err);
+	int r, pinned = check_meta(dp, err), cpus = libbpf_num_possible_cpus();
 
-	if (pinned < 0)
-		return pinned;
+	if (pinned < 0 || cpus < 0)
+		return pinned < 0 ? pinned : cpus;
+	dp->n_cpus = cpus;
+	dp->near_mask = near_size(dp) - 1;
+	/* Any will do: with another one, an entry is not found. */
+	if (getrandom(&dp->near_seed, sizeof(dp->near_seed), 0) < 0)
+		return nve_ebpf_error(err, -errno, "random numbers: %s", strerror(errno));
+	dp->near_last = dp->near_seed % NVE_NEAR_VN_MAX;
 	libbpf_set_print(quiet);
 	skel = nve__open();
 	if (!skel)
@@ -333,10 +382,9 @@ int nve_ebpf_load(struct nve_dp *dp, char **err)
 
 void nve_ebpf_unload(struct nve_dp *dp)
 {
-	if (dp->tsi)
-		munmap(dp->tsi, tsi_bytes(dp));
-	if (dp->vap)
-		munmap(dp->vap, vap_bytes());
+	for (int i = 0; i < MAPPED; i++)
+		if (*place_of(dp, &mapped[i]))
+			munmap(*place_of(dp, &mapped[i]), bytes_of(dp, &mapped[i]));
 	for (int i = 0; i < NVE_MAPS; i++)
 		nve_ebpf_rows_close(&dp->buffer[i]);
 	if (dp->object)

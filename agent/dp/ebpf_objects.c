@@ -229,17 +229,20 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 
 void nve_ebpf_tsi_clear(struct nve_dp *dp, uint32_t slot)
 {
-	const struct nve_ebpf_buffer *b = &dp->buffer[NVE_MAP_TSI_STATS];
-	void *zero = calloc(1, b->value_size);
-
 	nve_ebpf_tsi_live(dp, slot, false);
 	dp->shadow.tsis[slot].gen = 0; /* no row is left that hangs on it */
 	memset(&dp->tsi[slot], 0, sizeof(dp->tsi[slot]));
-	if (zero)
-		nve_ebpf_put(dp, NVE_MAP_TSI_STATS, &slot, zero);
-	else
-		dp->row_error = -ENOMEM;
-	free(zero);
+	for (uint32_t cpu = 0; cpu < dp->n_cpus; cpu++)
+		memset(&dp->stats[(size_t)cpu * dp->shadow.limits.max_tsis + slot], 0,
+		       sizeof(dp->stats[0]));
+}
+
+bool nve_ebpf_vn_shows_in_tsis(const struct nve_shadow_vn *vn)
+{
+	const struct nve_shadow_vn_state *a = vn->now, *b = vn->want;
+
+	return a && b &&
+	       (a->vni != b->vni || a->encap != b->encap || a->tos != b->tos || a->acl != b->acl);
 }
 
 void nve_ebpf_tunnel_write(struct nve_dp *dp, const struct nve_shadow_vn *vn)

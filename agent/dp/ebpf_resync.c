@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "dp/ebpf_acl.h"
+#include "dp/ebpf_near.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 #include "dp/rowset.h"
@@ -308,6 +309,7 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 	r = nve_ebpf_acls_adopt(dp);
 	if (r < 0)
 		return r;
+	nve_ebpf_near_clear(dp);
 	nve_shadow_commit(&dp->shadow);
 	for (int i = 0; i < NVE_PORTS_MAX; i++)
 		dp->ports[i].row_ifindex = dp->ports[i].ifindex;
@@ -328,6 +330,7 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 	sweep_vaps(dp);
 	sweep_tsis_on(dp);
 	nve_ebpf_acls_sweep(dp);
+	nve_ebpf_near_fill(dp);
 	dp->torn = false;
 	return 0;
 }

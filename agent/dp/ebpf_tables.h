@@ -65,7 +65,9 @@ void nve_ebpf_flood_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, struc
 uint32_t nve_ebpf_n_peers(const struct nve_shadow_vn *vn, bool now);
 bool nve_ebpf_peer_row(struct nve_dp *dp, const struct nve_shadow_vn *vn, bool now, uint32_t i,
 		       struct nve_peer_key *key, struct nve_peer *row);
-/* Takes what the VN says of tunnels over into the records of its TSIs. */
+/* Whether a change of the VN changes the records of its TSIs: tunnels, rules. */
+bool nve_ebpf_vn_shows_in_tsis(const struct nve_shadow_vn *vn);
+/* Takes that over into the records. */
 void nve_ebpf_tunnel_write(struct nve_dp *dp, const struct nve_shadow_vn *vn);
 /* The TSI's record; its VN may be gone. */
 void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot);

@@ -221,8 +221,13 @@ static void take_destination(struct nve_dp *dp, uint8_t table, const void *row,
 	const struct nve_vtep *vtep = row;
 	const struct nve_tsi_row *tsi = row;
 	struct nve_ebpf_link link = { 0 };
-	uint32_t ifindex = table == NVE_TRACED_vtep ? vtep->ifindex : tsi->ifindex;
+	const struct nve_near_entry *near = row;
+	uint32_t ifindex = table == NVE_TRACED_vtep   ? vtep->ifindex
+			   : table == NVE_TRACED_near ? near->ifindex
+						      : tsi->ifindex;
 
+	if (table == NVE_TRACED_near && near->kind != NVE_NEAR_TSI)
+		return;
 	ret->vtep = (struct nve_ip){ 0 };
 	if (table == NVE_TRACED_vtep)
 		take_ip(&ret->vtep, vtep->ip);
@@ -251,7 +256,8 @@ static int tell(struct nve_dp *dp, struct nve_dp_why *ret, nve_dp_step_fn *fn, v
 		r = nve_ebpf_dump_one(dp, dry->dumps[step->table], step->key, dry->row, tell_row,
 				      &t);
 		if (r && ret->verdict == NVE_DP_FORWARDED &&
-		    (step->table == NVE_TRACED_vtep || step->table == NVE_TRACED_tsi))
+		    (step->table == NVE_TRACED_vtep || step->table == NVE_TRACED_tsi ||
+		     step->table == NVE_TRACED_near))
 			take_destination(dp, step->table, dry->row, ret);
 	}
 	return 0;

@@ -75,6 +75,7 @@ struct nve_shadow_vn {
 	uint32_t vn_id;
 	uint32_t n_vaps;
 	bool listed;
+	uint16_t number; /* backends' */
 	struct nve_shadow_vn_state *now, *want;
 	struct nve_shadow_vap *vaps; /* as of 'want', without quarantined ones */
 };

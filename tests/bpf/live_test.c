@@ -205,25 +205,25 @@ static void a_stale_source_row_does_not_lead_into_another_vap(void **state)
 
 static void last_seen_moves_for_what_the_filter_accepts_only(void **state)
 {
-	struct nve_tsi_row *rows = dp_map(&dp, "tsi");
 	struct frame spoofed = FRAME(eth(.dst = MAC_R, .src = MAC_1), vlan(.vid = 10),
 				     ipv4(.src = "10.0.0.2"), bytes(20));
-	uint64_t seen;
+	uint64_t seen, now;
 
 	dp_run(&dp, MODE, DP_ACCESS, IF_A0, &spoofed);
 	send_to_1(state);
-	assert_int_equal(rows[TSI_1].seen, 0);
+	assert_int_equal(dp_stats(&dp, TSI_1).seen, 0);
 	send_from_1(state);
-	seen = rows[TSI_1].seen;
+	seen = dp_stats(&dp, TSI_1).seen;
 	assert_int_not_equal(seen, 0);
 	/* Not written again within a step; and again after it. */
-	rows[TSI_1].seen = seen - NVE_SEEN_STEP_NS / 2;
-	seen = rows[TSI_1].seen;
+	seen -= NVE_SEEN_STEP_NS / 2;
+	dp_set_seen(&dp, TSI_1, seen);
 	send_from_1(state);
-	assert_true(rows[TSI_1].seen == seen || rows[TSI_1].seen - seen >= NVE_SEEN_STEP_NS);
-	rows[TSI_1].seen = seen - 2ull * NVE_SEEN_STEP_NS;
+	now = dp_stats(&dp, TSI_1).seen;
+	assert_true(now == seen || now - seen >= NVE_SEEN_STEP_NS);
+	dp_set_seen(&dp, TSI_1, seen - 2ull * NVE_SEEN_STEP_NS);
 	send_from_1(state);
-	assert_true(rows[TSI_1].seen >= seen);
+	assert_true(dp_stats(&dp, TSI_1).seen >= seen);
 }
 
 int main(void)

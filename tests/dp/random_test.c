@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The eBPF datapath against the model in memory: both are told the same random things, and must
- * make the same of every frame there can be in a small world.
+ * make the same of every frame there can be in a small world.  And against itself without near, to
+ * the byte and the reason.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +13,12 @@
 
 #include <cmocka.h>
 
-#include "dp/ebpf.h"
+#include "dp/ebpf_near.h"
+#include "lib/dp_ask.h"
 #include "lib/dp_probe.h"
 #include "lib/share.h"
 
-enum { MACS = 3, IPS = 4, SLOTS = 5, TAGS = 2, ROUNDS = 400 };
+enum { MACS = 3, IPS = 4, SLOTS = 5, TAGS = 2, ROUNDS = 200 };
 
 static const char *const macs[MACS] = { "02:00:00:00:00:01", "02:00:00:00:00:02",
 					"02:00:00:00:00:03" };
@@ -166,6 +168,22 @@ static void random_fdb(void)
 	dpw_fdb(&ebpf, mac, first, second);
 }
 
+/* As the engine says it: a MAC is where its TSI is, or remote. */
+static void settled_fdb(void)
+{
+	for (int m = 0; m < MACS; m++) {
+		struct nve_dp_dest first = VTEP(pick(2));
+		struct nve_tsi_addr x = dpw_tsi_addr(macs[m]);
+
+		for (uint32_t slot = 0; slot < SLOTS; slot++)
+			for (uint16_t i = 0; specs[slot].set && i < specs[slot].n; i++)
+				if (!memcmp(specs[slot].addrs[i].addr.mac, x.addr.mac, NVE_MAC_LEN))
+					first = TSI(slot);
+		dpw_fdb(&model, macs[m], first, NONE);
+		dpw_fdb(&ebpf, macs[m], first, NONE);
+	}
+}
+
 static void print_row(void *arg, const char *key, const char *value)
 {
 	printf("%s %s %s\n", (const char *)arg, key, value);
@@ -208,6 +226,34 @@ static void same(const struct nve_fake_verdict *a, const struct nve_fake_verdict
 	assert_int_equal(a->copies, b->copies);
 }
 
+static const struct nve_near_entry *in_near(const uint8_t mac[NVE_MAC_LEN])
+{
+	uint64_t key = (uint64_t)nve_shadow_vn(&ebpf.dp->shadow, VN_7)->number << 48;
+
+	memcpy(&key, mac, NVE_MAC_LEN);
+	return nve_ebpf_near_find(ebpf.dp, key);
+}
+
+/* Frames that near may decide, and what of those does. */
+static uint32_t asked, short_ways;
+
+static void compare_near(const struct nve_fake_frame *f, const char *what)
+{
+	const struct nve_near_entry *from = in_near(f->src), *to = in_near(f->dst);
+	struct frame frame = dp_probe_frame(f);
+	uint32_t ip = 0;
+
+	memcpy(&ip, f->ip.bytes, sizeof(ip));
+	asked++;
+	if (from && to && from->kind == NVE_NEAR_TSI && from->port == f->port &&
+	    from->vid == f->tag && f->ip.family == 4 && ip == from->ip4)
+		short_ways++;
+	else if (asked % 8) /* of the others, some */
+		return;
+	if (!dp_ask_near_agrees(&ebpf, f->port, &frame))
+		fail_msg("seed %u: %s: not the same without near", seed, what);
+}
+
 static void compare_from_port(uint16_t port, uint16_t tag)
 {
 	for (int m = 0; m < MACS; m++)
@@ -228,6 +274,7 @@ static void compare_from_port(uint16_t port, uint16_t tag)
 				a = dpw_from_port(&model, &f);
 				b = dpw_from_port(&ebpf, &f);
 				same(&a, &b, what);
+				compare_near(&f, what);
 			}
 }
 
@@ -246,10 +293,10 @@ static void compare(void)
 
 static int set_up(void **state)
 {
-	(void)state;
 	memset(specs, 0, sizeof(specs));
 	dpw_open(&model, &dpw_backends[0]);
-	dpw_open(&ebpf, &dpw_backends[1]);
+	dpw_open(&ebpf, &dpw_backends[*(int *)*state]);
+	asked = short_ways = 0;
 	for (int i = 0; i < 2; i++) {
 		struct dpw *w = i ? &ebpf : &model;
 
@@ -277,10 +324,42 @@ static void the_programs_make_of_each_frame_what_the_model_does(void **state)
 	for (int round = 0; round < rounds; round++) {
 		for (uint32_t n = 1 + pick(4); n; n--)
 			pick(3) ? random_tsi() : random_fdb();
+		if (pick(2))
+			settled_fdb();
 		dpw_apply(&model);
 		dpw_apply(&ebpf);
 		compare();
 	}
+	print_message("%u frames the short way\n", short_ways);
+	assert_true(short_ways > ROUNDS / 2);
+}
+
+static void an_entry_of_near_that_is_wrong_is_noticed(void **state)
+{
+	struct nve_fake_frame f = { .port = A0, .tag = TAG_10, .ip = dpw_addr("10.0.0.1") };
+	struct nve_near_entry *to;
+	struct frame frame;
+
+	(void)state;
+	dpw_mac(f.src, macs[0]);
+	dpw_mac(f.dst, macs[1]);
+	frame = dp_probe_frame(&f);
+	dpw_tsi(&ebpf, 1, A0, TAG_10, true, ADDRS("02:00:00:00:00:01 10.0.0.1"));
+	dpw_fdb(&ebpf, macs[0], TSI(1), NONE);
+	dpw_fdb(&ebpf, macs[1], VTEP(0), NONE);
+	dpw_apply(&ebpf);
+	assert_true(dp_ask_near_agrees(&ebpf, A0, &frame));
+	to = (struct nve_near_entry *)in_near(f.dst);
+	assert_non_null(to);
+	to->slot = 1;
+	assert_false(dp_ask_near_agrees(&ebpf, A0, &frame));
+	to->slot = 0;
+	assert_true(dp_ask_near_agrees(&ebpf, A0, &frame));
+	((struct nve_near_entry *)in_near(f.src))->ip4 = 0;
+	assert_true(dp_ask_near_agrees(&ebpf, A0, &frame));
+	((struct nve_near_entry *)in_near(f.src))->net = 7 << 8;
+	((struct nve_near_entry *)in_near(f.src))->flags = 0;
+	assert_false(dp_ask_near_agrees(&ebpf, A0, &frame));
 }
 
 static void what_a_restart_finds_is_what_was_there_whatever_came_before(void **state)
@@ -308,13 +387,20 @@ static void what_a_restart_finds_is_what_was_there_whatever_came_before(void **s
 	}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+static int modes[] = { 1, 2 }; /* of dpw_backends: TC, XDP */
+
+#define BOTH(f)                                                                                    \
+	{ #f " [tc]", f, set_up, tear_down, &modes[0] },                                           \
+	{                                                                                          \
+#f " [xdp]", f, set_up, tear_down, &modes[1]                                       \
+	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(the_programs_make_of_each_frame_what_the_model_does),
-		T(what_a_restart_finds_is_what_was_there_whatever_came_before),
+		BOTH(the_programs_make_of_each_frame_what_the_model_does),
+		BOTH(what_a_restart_finds_is_what_was_there_whatever_came_before),
+		BOTH(an_entry_of_near_that_is_wrong_is_noticed),
 	};
 
 	if (geteuid() != 0) {

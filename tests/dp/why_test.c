@@ -91,7 +91,7 @@ static void is_dropped(uint16_t port, const struct frame *f, const char *reason)
 
 /* --- tests ----------------------------------------------------------------------------------- */
 
-static void a_frame_to_a_remote_mac_is_explained_by_src_tsi_fdb_and_vtep(void **state)
+static void a_frame_to_a_remote_mac_is_explained_by_near_and_vtep(void **state)
 {
 	struct frame f = FROM_1(MAC_R, ipv4(.src = "10.0.0.1"));
 	struct said *s = dp_ask_agrees(&w, A0, &f);
@@ -99,7 +99,7 @@ static void a_frame_to_a_remote_mac_is_explained_by_src_tsi_fdb_and_vtep(void **
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_FORWARDED);
-	assert_string_equal(s->tables, "src tsi fdb vtep");
+	assert_string_equal(s->tables, "near near vtep");
 	assert_string_equal(s->last_key, "{\"vtep\":0}");
 	assert_non_null(strstr(s->last_value, "\"ip\":\"192.0.2.2\""));
 	assert_int_equal(s->why.out_port, U0);
@@ -111,6 +111,20 @@ static void a_frame_to_a_remote_mac_is_explained_by_src_tsi_fdb_and_vtep(void **
 	assert_string_equal(s->why.programs[0], w.mode == NVE_DP_XDP ? "xdp_access" : "tc_access");
 }
 
+static void what_near_does_not_tell_is_explained_by_src_tsi_fdb_and_vtep(void **state)
+{
+	struct frame f = FROM_1(MAC_R, ipv6(.src = "fd00::1"));
+	struct frame spoofed = FROM_1(MAC_R, ipv4(.src = "10.0.0.7"));
+	struct said *s = dp_ask_agrees(&w, A0, &f);
+
+	(void)state;
+	assert_int_equal(s->why.verdict, NVE_DP_FORWARDED);
+	assert_string_equal(s->tables, "src tsi fdb vtep");
+	is_dropped(A0, &spoofed, "SRC_IP");
+	s = dp_ask_agrees(&w, A0, &spoofed);
+	assert_string_equal(s->tables, "near src tsi");
+}
+
 static void a_frame_to_a_local_tsi_comes_out_with_that_ones_tag(void **state)
 {
 	struct frame f = FROM_1(MAC_2, ipv4(.src = "10.0.0.1"));
@@ -118,7 +132,7 @@ static void a_frame_to_a_local_tsi_comes_out_with_that_ones_tag(void **state)
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_FORWARDED);
-	assert_string_equal(s->tables, "src tsi fdb tsi");
+	assert_string_equal(s->tables, "near near");
 	assert_int_equal(s->why.out_port, A1);
 	assert_int_equal(s->why.vtep.family, 0);
 	assert_int_equal(s->why.out_len, f.len);
@@ -126,14 +140,14 @@ static void a_frame_to_a_local_tsi_comes_out_with_that_ones_tag(void **state)
 	assert_int_equal(f.bytes[15], TAG_10);
 }
 
-static void a_frame_from_a_vtep_is_explained_by_peer_fdb_and_tsi(void **state)
+static void a_frame_from_a_vtep_is_explained_by_near(void **state)
 {
 	struct frame inner = TO(MAC_1), f = TUNNEL(IP_R, VNI_7, inner);
 	struct said *s = dp_ask_agrees(&w, U0, &f);
 
 	(void)state;
 	assert_int_equal(s->why.verdict, NVE_DP_FORWARDED);
-	assert_string_equal(s->tables, "peer fdb tsi");
+	assert_string_equal(s->tables, "near near");
 	assert_int_equal(s->why.out_port, A0);
 	assert_int_equal(s->why.out_len, inner.len + 4);
 }
@@ -408,9 +422,10 @@ int main(void)
 		cmocka_unit_test(the_fake_says_that_it_cannot_tell),
 		BOTH(the_live_programs_have_no_part_in_it),
 		BOTH(the_comparison_of_tables_sees_one_counted_frame),
-		BOTH(a_frame_to_a_remote_mac_is_explained_by_src_tsi_fdb_and_vtep),
+		BOTH(a_frame_to_a_remote_mac_is_explained_by_near_and_vtep),
+		BOTH(what_near_does_not_tell_is_explained_by_src_tsi_fdb_and_vtep),
 		BOTH(a_frame_to_a_local_tsi_comes_out_with_that_ones_tag),
-		BOTH(a_frame_from_a_vtep_is_explained_by_peer_fdb_and_tsi),
+		BOTH(a_frame_from_a_vtep_is_explained_by_near),
 		BOTH(a_flooded_frame_lists_its_members_and_nobody_gets_a_copy),
 		BOTH(copies_that_are_lost_have_their_own_reason),
 		BOTH(a_question_that_is_answered_shows_who_has_the_address_and_the_answer),

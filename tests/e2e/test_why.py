@@ -132,14 +132,14 @@ def a_frame_from_the_underlay_is_asked_by_vtep_and_vn(w):
     words = ("--port", "up", "--src", FAR_MAC, "--dst", VM)
     got = why(w, *words, "--vtep", FAR, "--vn", "red")
     equal((got["verdict"], got["out_port"]), ("VERDICT_FORWARDED", "p1"), "verdict")
-    equal(tables(got), [("peer", True), ("fdb", True), ("tsi", True)], "tables")
+    equal(tables(got), [("near", True), ("near", True)], "tables")
     equal(bytes.fromhex(got["out_frame"])[12:16], struct.pack("!HH", 0x8100, w.tag), "tag")
     got = why(w, *words, "--vtep", FAR2, "--vn", "red")
-    equal((got["reason"], tables(got)), ("UNKNOWN_VTEP", [("peer", False), ("peer", True)]),
-          "a stranger")
+    equal((got["reason"], tables(got)),
+          ("UNKNOWN_VTEP", [("near", False), ("peer", False), ("peer", True)]), "a stranger")
     got = why(w, *words, "--vtep", FAR, "--vni", "77")
-    equal((got["reason"], tables(got)), ("UNKNOWN_VNI", [("peer", False), ("peer", False)]),
-          "a VNI of nobody")
+    equal((got["reason"], tables(got)),
+          ("UNKNOWN_VNI", [("near", False), ("peer", False), ("peer", False)]), "a VNI of nobody")
 
 
 @test

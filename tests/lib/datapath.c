@@ -21,7 +21,7 @@
 
 #include "nve.skel.h"
 
-enum { N_PORTS = 2, N_TSI = 64, N_CPU_MAX = 256 };
+enum { N_PORTS = 2, N_CPU_MAX = 256 };
 
 static void sh(const char *command)
 {
@@ -74,9 +74,12 @@ void dp_del(struct dp *dp, const char *name, const void *key)
 void *dp_map(struct dp *dp, const char *name)
 {
 	struct bpf_map *map = map_of(dp, name);
-	int i = !strcmp(name, "vap");
+	static const char *const names[DP_MAPS] = { "tsi", "vap", "near", "near_vn" };
+	int i = 0;
 	void *p;
 
+	while (strcmp(names[i], name))
+		i++;
 	if (dp->maps[i])
 		return dp->maps[i];
 	dp->sizes[i] = bpf_map__max_entries(map) * bpf_map__value_size(map);
@@ -106,20 +109,6 @@ uint64_t dp_drops(struct dp *dp, enum nve_drop why)
 uint64_t dp_tsi_drops(struct dp *dp, uint32_t tsi, enum nve_drop why)
 {
 	return sum_of(dp, "tsi_drops", &(struct nve_tsi_drop_key){ tsi, why });
-}
-
-struct nve_tsi_stats dp_stats(struct dp *dp, uint32_t tsi)
-{
-	struct nve_tsi_stats values[N_CPU_MAX], sum = { 0 };
-
-	dp_get(dp, "tsi_stats", &tsi, values);
-	for (int i = 0; i < libbpf_num_possible_cpus(); i++) {
-		sum.in_frames += values[i].in_frames;
-		sum.in_bytes += values[i].in_bytes;
-		sum.out_frames += values[i].out_frames;
-		sum.out_bytes += values[i].out_bytes;
-	}
-	return sum;
 }
 
 void dp_mac(uint8_t mac[6], const char *text)
@@ -298,6 +287,7 @@ void dp_fill(struct dp *dp)
 	zero(dp, "vtep");
 	zero(dp, "icmp_meter");
 	zero(dp, "tsi_stats");
+	dp_near_empty(dp);
 	dp_set(dp, "port", &(uint32_t){ IF_A0 }, &port);
 	port.slot = 1;
 	dp_set(dp, "port", &(uint32_t){ IF_A1 }, &port);
@@ -319,8 +309,9 @@ void dp_load(struct dp *dp, const char *local_vtep)
 	put_ip((uint8_t *)skel->rodata->nve_local_vtep6, IP_NVE6);
 	skel->rodata->nve_n_ports = N_PORTS;
 	bpf_map__set_max_entries(skel->maps.nve_vap, N_PORTS * NVE_VID_COUNT);
-	bpf_map__set_max_entries(skel->maps.nve_tsi, N_TSI);
-	bpf_map__set_max_entries(skel->maps.nve_tsi_stats, N_TSI);
+	bpf_map__set_max_entries(skel->maps.nve_tsi, DP_TSIS);
+	bpf_map__set_max_entries(skel->maps.nve_tsi_stats, DP_TSIS * libbpf_num_possible_cpus());
+	skel->rodata->nve_n_tsis = DP_TSIS;
 	assert_int_equal(nve__load(skel), 0);
 	*dp = (struct dp){ .skel = skel };
 }
@@ -336,7 +327,7 @@ void dp_open(struct dp *dp)
 
 void dp_close(struct dp *dp)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < DP_MAPS; i++) {
 		if (dp->maps[i])
 			munmap(dp->maps[i], dp->sizes[i]);
 		dp->maps[i] = NULL;

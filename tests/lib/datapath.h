@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "lib/frame.h"
+#include "near_abi.h"
 #include "nve_abi.h"
 
 enum { IF_A0 = 10, IF_A0X, IF_A1, IF_A1X, IF_U0, IF_U0X };
@@ -48,11 +49,12 @@ struct dp_outcome {
 	struct frame out;  /* as it is then; in TC a pushed tag is beside the frame */
 };
 
+enum { DP_MAPS = 4, DP_TSIS = 64 };
 struct nve;
 struct dp {
 	struct nve *skel;
-	void *maps[2]; /* of tsi and vap, once mapped */
-	size_t sizes[2];
+	void *maps[DP_MAPS]; /* of tsi, vap, near and near_vn, once mapped */
+	size_t sizes[DP_MAPS];
 	uint32_t gso_size; /* of frames in TC test runs: 0, unless a test says otherwise */
 };
 
@@ -89,11 +91,23 @@ struct frame dp_tunnel(const char *src, const char *dst, uint32_t vni, uint16_t 
 void dp_set(struct dp *dp, const char *map, const void *key, const void *value);
 void dp_get(struct dp *dp, const char *map, const void *key, void *value);
 void dp_del(struct dp *dp, const char *map, const void *key);
-/* The rows of "tsi" or "vap" as the agent maps them; unmapped by dp_close(). */
+/* The rows of "tsi", "vap", "near" or "near_vn" as the agent maps them; unmapped by dp_close(). */
 void *dp_map(struct dp *dp, const char *map);
 uint64_t dp_drops(struct dp *dp, enum nve_drop why);
 uint64_t dp_tsi_drops(struct dp *dp, uint32_t tsi, enum nve_drop why);
+/* Of all CPUs. */
 struct nve_tsi_stats dp_stats(struct dp *dp, uint32_t tsi);
+void dp_set_seen(struct dp *dp, uint32_t tsi, uint64_t seen);
+
+/* near: empty unless a test fills it, by its own numbers of VNs. */
+void dp_near_empty(struct dp *dp);
+uint64_t dp_near_key(uint32_t number, const char *mac);
+/* One of the two buckets where the key may be. */
+struct nve_near_bucket *dp_near_bucket(struct dp *dp, uint64_t key, bool second);
+/* Puts the entry into its first bucket. */
+struct nve_near_entry *dp_near_put(struct dp *dp, const struct nve_near_entry *e);
+/* What VN the VAP is of. */
+void dp_near_hint(struct dp *dp, uint32_t ifindex, uint16_t vid, uint32_t number, uint32_t vn_id);
 
 void dp_mac(uint8_t mac[6], const char *text);
 struct nve_src_key dp_src_key(uint32_t ifindex, uint16_t vid, const char *mac);

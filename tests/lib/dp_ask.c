@@ -50,9 +50,13 @@ uint64_t dp_ask_tables(struct dpw *w)
 	for (int i = 0; i < NVE_MAPS; i++) {
 		void *arg[] = { &h, &w->dp->buffer[i] };
 
-		if (i != NVE_MAP_VAP) /* 64 ports of 4096: those in use are hashed below */
+		/* Large and mostly empty: what is in use is hashed below. */
+		if (i != NVE_MAP_VAP && i != NVE_MAP_NEAR_VN)
 			assert_int_equal(nve_ebpf_each(w->dp, i, hash_row, arg), 0);
 	}
+	for (size_t i = 0; i < (size_t)NVE_VID_COUNT * NVE_NEAR_PORTS; i++)
+		if (w->dp->near_vn[i].number)
+			h = (h ^ w->dp->near_vn[i].number ^ i << 32) * 0x100000001b3;
 	for (size_t i = 0; i < (size_t)NVE_VID_COUNT * (U0 + 1) * sizeof(*w->dp->vap); i++)
 		h = (h ^ ((const uint8_t *)w->dp->vap)[i]) * 0x100000001b3;
 	return h;
@@ -192,4 +196,25 @@ struct said *dp_ask_agrees(struct dpw *w, uint16_t port, const struct frame *f)
 	if (verdict == NVE_DP_FORWARDED || verdict == NVE_DP_ANSWERED)
 		assert_true(same_frame(s, &out));
 	return s;
+}
+
+bool dp_ask_near_agrees(struct dpw *w, uint16_t port, const struct frame *f)
+{
+	size_t size = (w->dp->near_mask + 1) * sizeof(*w->dp->near);
+	void *there = malloc(size);
+	struct frame with = { 0 }, without = { 0 };
+	const char *why_with, *why_without;
+	uint8_t a, b;
+
+	assert_non_null(there);
+	a = dp_ask_live(w, port, f, &with, &why_with);
+	memcpy(there, w->dp->near, size);
+	memset(w->dp->near, 0, size);
+	b = dp_ask_live(w, port, f, &without, &why_without);
+	memcpy(w->dp->near, there, size);
+	free(there);
+	if (a != b || strcmp(why_with, why_without))
+		return false;
+	return a != NVE_DP_FORWARDED ||
+	       (with.len == without.len && !memcmp(with.bytes, without.bytes, with.len));
 }

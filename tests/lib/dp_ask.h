@@ -26,3 +26,6 @@ uint8_t dp_ask_live(struct dpw *w, uint16_t port, const struct frame *f, struct 
 		    const char **reason);
 /* A hash over all that is in the tables, counters and 'seen' included. */
 uint64_t dp_ask_tables(struct dpw *w);
+
+/* Lets it happen with near and without: the same must come of it.  False: something else did. */
+bool dp_ask_near_agrees(struct dpw *w, uint16_t port, const struct frame *f);
