@@ -96,6 +96,7 @@ int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set)
 	const struct nve_tsi *tsi = nve_core_tsi(e->core, slot);
 	const struct nve_vap *vap = NULL;
 	struct nve_dp_tsi row;
+	int r;
 
 	if (tsi && nve_vn_live(e, tsi->key.vn_id))
 		vap = nve_core_vap(e->core, tsi->key.port, tsi->key.vn_id);
@@ -109,9 +110,13 @@ int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set)
 				   .tag = vap->tag,
 				   .activated = tsi->state == NVE_TSI_ACTIVATED,
 				   .epoch = tsi->epoch,
+				   .qos = tsi->qos,
 				   .n_addrs = tsi->n_addrs,
 				   .addrs = e->addrs };
-	return noting(e, e->dp_ops->tsi_set(e->dp, &row), NVE_RES_ADDRS);
+	r = e->dp_ops->tsi_set(e->dp, &row);
+	if (r == -EDQUOT)
+		return noting(e, -ENOSPC, NVE_RES_METERS);
+	return noting(e, r, NVE_RES_ADDRS);
 }
 
 enum phase { ENTER_VNS, SET_VAPS, SET_TSIS, FDB, DEL_TSIS, DEL_VAPS, LEAVE_VNS, PHASES };

@@ -7,6 +7,7 @@
 
 #include "access.h"
 #include "outer.h"
+#include "qos.h"
 
 /* A TSI can be reached if it is Activated, the address counts, and it is of this VN. */
 static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest *dest)
@@ -85,12 +86,15 @@ static __always_inline int nve_access(struct nve_frame *f)
 	why = nve_find(f, eth->dst);
 	if (why)
 		return why;
-	if (f->to)
-		return f->at.ifindex == f->who.ifindex && f->at.vid == f->who.vid
-			       ? NVE_DROP_SAME_PORT
-			       : NVE_FORWARD;
-	nve_entropy(f);
-	return NVE_FORWARD;
+	if (f->to && f->at.ifindex == f->who.ifindex && f->at.vid == f->who.vid)
+		return NVE_DROP_SAME_PORT;
+	if (!f->to)
+		nve_entropy(f);
+	if (f->from->features & NVE_QOS_FROM)
+		why = nve_qos_from(f);
+	if (!why && f->to && f->to->features & NVE_QOS_TO)
+		why = nve_qos_to(f);
+	return why;
 }
 
 /* A frame from the underlay, to the same point. */
@@ -109,7 +113,10 @@ static __always_inline int nve_underlay(struct nve_frame *f)
 		return NVE_DROP_SHORT;
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);
+	f->tci = 0;
 	why = nve_tos_in(f) ?: nve_check_inner(eth) ?: nve_find(f, eth->dst);
+	if (!why && f->to && f->to->features & NVE_QOS_TO)
+		why = nve_qos_to(f);
 	if (why || !f->vtep)
 		return why;
 	/* The TSI moved on (D7): to its new NVE, but never back to where the frame came from. */

@@ -47,7 +47,7 @@ struct nve_frame {
 	__u32 segs;      /* frames it will be on a wire (GSO) */
 	__u32 vn_id;
 	__u32 vni;
-	__u16 tci;
+	__u16 tci;        /* of the tag it came with, and all but the VID of the one it gets */
 	__be16 proto;     /* EtherType of the tenant's frame */
 	__u16 sport;      /* __be16: entropy in the outer source port */
 	__u16 set_tos;    /* what the tenant's is to become, | NVE_SET_TOS; 0: as it is */
@@ -57,6 +57,7 @@ struct nve_frame {
 	bool outer6;      /* it came over IPv6 */
 	bool tag_in_meta; /* TC: the kernel took the tag out of the frame */
 	bool gso;         /* TC: to be segmented later */
+	bool xdp;
 	__u32 to_tsi;     /* slot */
 	struct nve_tsi_row *from;
 	struct nve_tsi_row *to; /* where it goes: to a TSI, */
@@ -156,6 +157,12 @@ static __always_inline bool nve_counts(__u8 when, __u16 gen, __u64 live)
 	if (when == NVE_WHEN_FROM)
 		return age >= 0;
 	return when == NVE_WHEN_UNTIL && age < 0;
+}
+
+/* What the tag says on frames to a TSI. */
+static __always_inline __u16 nve_tci(const struct nve_frame *f)
+{
+	return (f->tci & ~NVE_VID_MASK) | f->at.vid;
 }
 
 static __always_inline __u64 nve_live(const struct nve_tsi_row *row)

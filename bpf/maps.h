@@ -99,6 +99,15 @@ struct {
 	__type(value, struct nve_flood);
 } nve_flood SEC(".maps");
 
+/* What meters of TSIs refer to; row 0 is none.  Mapped by the agent; the programs write 'full'. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct nve_meter);
+} nve_meter SEC(".maps");
+
 /* enum nve_answer -> frames.  Written by the programs, as are the next three. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -137,11 +137,13 @@ enum nve_tunnel_flags {
 enum nve_tsi_features {
 	NVE_TSI_METER_IN = 1 << 0, /* a rate for frames from it */
 	NVE_TSI_METER_OUT = 1 << 1,
-	NVE_TSI_MARK = 1 << 2,    /* PCP or DSCP are written */
+	NVE_TSI_MARK = 1 << 2, /* PCP or DSCP are written */
 	NVE_TSI_ACL_IN = 1 << 3,  /* the VN's rules on frames from TSIs */
 	NVE_TSI_ACL_OUT = 1 << 4, /* ... on frames to TSIs */
 	NVE_TSI_GLEAN = 1 << 5,   /* source addresses are learned */
 };
+
+#define NVE_MARK_SET 0x80 /* in pcp and dscp of a TSI's row */
 
 /*
  * 'live' is stored by the agent in one piece, and all that a frame's fate depends on hangs on it:
@@ -160,9 +162,11 @@ struct nve_tsi_row {
 	__u8 tunnel;     /* enum nve_tunnel_flags of the VN */
 	__u8 features;   /* enum nve_tsi_features */
 	__u8 pad;
-	__u32 meter; /* 0 = none */
+	__u32 meter; /* of frames from it, the next row is of those to it; 0 = none */
 	__u64 epoch;
-	__u8 reserved[16];
+	__u8 pcp;  /* of the tag on frames to it, with NVE_MARK_SET; else 0 */
+	__u8 dscp; /* of packets from it, with NVE_MARK_SET; else 0 */
+	__u8 reserved[14];
 };
 _Static_assert(sizeof(struct nve_tsi_row) == 64, "map ABI, one cache line");
 
@@ -341,7 +345,7 @@ enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
 
 /* --- trace: what a dry run looked for (nvectl why).  Not among the live maps. ---------------- */
 
-#define NVE_TRACED(X) X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood)
+#define NVE_TRACED(X) X(port) X(vap) X(tsi) X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(meter)
 enum nve_traced {
 #define NVE_TRACED_ENUM(name) NVE_TRACED_##name,
 	NVE_TRACED(NVE_TRACED_ENUM)

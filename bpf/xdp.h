@@ -32,6 +32,7 @@ static __always_inline struct nve_frame nve_xdp_frame(struct xdp_md *ctx)
 		.end = (void *)(long)ctx->data_end,
 		.len = ctx->data_end - ctx->data,
 		.segs = 1,
+		.xdp = true,
 		.who = { .tsi = NVE_NO_TSI, .ifindex = ctx->ingress_ifindex },
 		.to_tsi = NVE_NO_TSI,
 	};
@@ -45,6 +46,8 @@ static __always_inline int nve_xdp_wrap(struct xdp_md *ctx, struct nve_frame *f,
 	int outer_len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
 	void *data;
 
+	if (f->from->dscp && nve_qos_mark(f->proto, f->l3, f->end, f->from->dscp))
+		return NVE_DROP_INTERNAL;
 	if (bpf_xdp_adjust_head(ctx, NVE_VLAN_HLEN - outer_len))
 		return NVE_DROP_NO_ROOM;
 	/* The frame moved: older pointers into it are dead. */
@@ -96,7 +99,7 @@ static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f
 	nve_macs_put(data, macs);
 	tag = data + 2 * NVE_ETH_ALEN;
 	*(__be16 *)tag = NVE_P_8021Q;
-	*((__be16 *)tag + 1) = bpf_htons(f->at.vid);
+	*((__be16 *)tag + 1) = bpf_htons(nve_tci(f));
 	return NVE_FORWARD;
 }
 
@@ -109,7 +112,9 @@ static __always_inline int nve_xdp_retag(struct nve_frame *f)
 		return NVE_TO_HOST;
 	if ((void *)(tag + 1) > f->end)
 		return NVE_DROP_INTERNAL;
-	tag->tci = bpf_htons((f->tci & ~NVE_VID_MASK) | f->at.vid);
+	if (f->from->dscp && nve_qos_mark(f->proto, f->l3, f->end, f->from->dscp))
+		return NVE_DROP_INTERNAL;
+	tag->tci = bpf_htons(nve_tci(f));
 	return NVE_FORWARD;
 }
 

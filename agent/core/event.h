@@ -31,6 +31,7 @@ enum nve_event_flags {
 	NVE_EV_HAS_KEEPACTIVE = 1 << 3,
 	NVE_EV_ONLY_IF_UNUSED = 1 << 4, /* VnDisconnect is refused while TSIs are attached (D3) */
 	NVE_EV_BY_NVE = 1 << 5,         /* not asked for by the hypervisor: 'why' says the reason */
+	NVE_EV_HAS_QOS = 1 << 6,        /* 'qos' is what the TSI shall have (S96) */
 };
 
 enum nve_due_kind { NVE_DUE_NONE, NVE_DUE_TSI, NVE_DUE_TAG, NVE_DUE_DUPLICATE };
@@ -61,6 +62,7 @@ struct nve_event {
 	uint32_t n_only;
 	const struct nve_addr *addrs; /* the caller's, not kept */
 	const struct nve_addr *only;
+	struct nve_qos qos; /* proposed: Associate, Activate, Update; see core/qos.h */
 	enum nve_reason why; /* with BY_NVE */
 	struct nve_due due;
 };
@@ -76,6 +78,7 @@ enum nve_resource {
 	NVE_RES_VTEPS,
 	NVE_RES_FDB,
 	NVE_RES_CLIENT, /* one client's share */
+	NVE_RES_METERS,
 };
 
 /* What the requester is told.  On refusal only reason and the fields said below mean anything. */
@@ -89,6 +92,7 @@ struct nve_answer {
 	uint32_t n_cleared;    /* Clear, VnDisconnect: TSI instances taken to Init */
 	uint32_t keepalive_ms; /* granted */
 	uint32_t keepactive_ms;
+	struct nve_qos qos; /* granted */
 	uint64_t epoch;
 	uint8_t resource; /* enum nve_resource, on NO_RESOURCES */
 	uint32_t used;

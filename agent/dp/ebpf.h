@@ -24,6 +24,7 @@ enum nve_ebpf_map {
 	NVE_MAP_VTEP,
 	NVE_MAP_PEER,
 	NVE_MAP_FLOOD,
+	NVE_MAP_METER,
 	NVE_MAP_ANSWERS,
 	NVE_MAP_DROPS,
 	NVE_MAP_TSI_DROPS,
@@ -85,6 +86,7 @@ struct nve_dp {
 	int row_error;            /* the first since it was looked at; later writes are not tried */
 	struct nve_tsi_row *tsi;  /* mapped */
 	struct nve_vap_row *vap;
+	struct nve_ebpf_meters *meters;
 	uint32_t n_cpus;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */

@@ -29,7 +29,7 @@ struct text {
 static const char *const key_names[NVE_MAPS] = {
 	[NVE_MAP_PORT] = "ifindex",  [NVE_MAP_VAP] = "vap",     [NVE_MAP_TSI] = "tsi",
 	[NVE_MAP_VTEP] = "vtep",     [NVE_MAP_FLOOD] = "vn_id", [NVE_MAP_DROPS] = "reason",
-	[NVE_MAP_TSI_STATS] = "tsi",
+	[NVE_MAP_TSI_STATS] = "tsi", [NVE_MAP_METER] = "meter",
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
@@ -261,9 +261,10 @@ int nve_ebpf_dump_open(struct nve_dp *dp, const char *table, struct nve_ebpf_dum
 /* Arrays are large and mostly empty: of the mapped ones no row is fetched, of others the used. */
 static int dump_rows(struct nve_dp *dp, struct nve_ebpf_dump *d)
 {
-	const uint8_t *rows = d->map == NVE_MAP_VAP   ? (void *)dp->vap
-			      : d->map == NVE_MAP_TSI ? (void *)dp->tsi
-						      : NULL;
+	const uint8_t *rows = d->map == NVE_MAP_VAP     ? (void *)dp->vap
+			      : d->map == NVE_MAP_TSI   ? (void *)dp->tsi
+			      : d->map == NVE_MAP_METER ? nve_ebpf_meter_map(dp)
+							: NULL;
 	size_t size = d->info.value_size;
 	uint8_t *value;
 
@@ -361,6 +362,8 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 		return s->n_peers;
 	case NVE_MAP_FLOOD:
 		return s->n_vns;
+	case NVE_MAP_METER:
+		return s->n_meters;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:
@@ -376,6 +379,7 @@ const char *nve_ebpf_table(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t
 	if (i >= NVE_MAPS)
 		return NULL;
 	*used = used_rows(dp, i);
-	*max = dp->buffer[i].max_entries;
+	/* A pair of rows is one meter. */
+	*max = i == NVE_MAP_METER ? dp->shadow.limits.max_meters : dp->buffer[i].max_entries;
 	return nve_ebpf_map_name(i) + strlen("nve_");
 }

@@ -38,6 +38,7 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_VTEP] = "nve_vtep",
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
+	[NVE_MAP_METER] = "nve_meter",
 	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
@@ -83,6 +84,8 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return dp->shadow.max_peers;
 	case NVE_MAP_FLOOD:
 		return l->max_vns;
+	case NVE_MAP_METER:
+		return nve_ebpf_meter_rows(dp);
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:
@@ -249,7 +252,7 @@ static int use(struct nve_dp *dp, struct nve *skel)
 	}
 	dp->tsi = map_memory(dp->map[NVE_MAP_TSI], tsi_bytes(dp));
 	dp->vap = map_memory(dp->map[NVE_MAP_VAP], vap_bytes());
-	return dp->tsi && dp->vap ? 0 : -ENOMEM;
+	return dp->tsi && dp->vap ? nve_ebpf_meters_open(dp) : -ENOMEM;
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -296,6 +299,7 @@ void nve_ebpf_unload(struct nve_dp *dp)
 		munmap(dp->tsi, tsi_bytes(dp));
 	if (dp->vap)
 		munmap(dp->vap, vap_bytes());
+	nve_ebpf_meters_close(dp);
 	for (int i = 0; i < NVE_MAPS; i++)
 		nve_ebpf_rows_close(&dp->buffer[i]);
 	if (dp->object)

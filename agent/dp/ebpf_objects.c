@@ -184,6 +184,7 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 	row->tunnel = vn && vn->want ? tunnel_flags(vn->want) : 0;
 	row->port_flags = port->flags;
 	row->epoch = state->epoch;
+	nve_ebpf_meter_write(dp, slot);
 	store_place(row, port->ifindex, state->tag, state->key.port);
 }
 

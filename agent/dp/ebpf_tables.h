@@ -76,6 +76,19 @@ void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final)
 uint32_t nve_ebpf_row_ifindex(const struct nve_dp *dp, const struct nve_shadow_tsi_state *state,
 			      bool now);
 
+/* --- meter: rates and marks of TSIs ----------------------------------------------------------- */
+uint32_t nve_ebpf_meter_rows(const struct nve_dp *dp);
+int nve_ebpf_meters_open(struct nve_dp *dp); /* the map is there */
+void nve_ebpf_meters_close(struct nve_dp *dp);
+/* The rows, mapped. */
+const void *nve_ebpf_meter_map(const struct nve_dp *dp);
+/* Takes the meter of a slot, unless the TSI that is wanted there goes on with it. */
+void nve_ebpf_meter_leave(struct nve_dp *dp, uint32_t slot);
+/* Makes rates, marks and features of the slot's record what is wanted. */
+void nve_ebpf_meter_write(struct nve_dp *dp, uint32_t slot);
+/* Records of TSIs that are not wanted are empty: the meters that are referred to are in use. */
+void nve_ebpf_meters_adopt(struct nve_dp *dp);
+
 /* --- apply, move, resync ---------------------------------------------------------------------- */
 /* In use before and after, as the same TSI: frames go on passing while it changes. */
 bool nve_ebpf_stays(const struct nve_shadow_tsi *tsi);

@@ -22,6 +22,7 @@ _Static_assert(sizeof(struct nve_shadow_addr) == 26, "there may be a million of 
 struct nve_shadow_tsi_state {
 	struct nve_tsi_key key;
 	uint64_t epoch;
+	struct nve_qos qos;
 	uint16_t tag;
 	uint16_t n_addrs;
 	bool activated;
@@ -100,7 +101,7 @@ struct nve_shadow {
 	struct nve_shadow_fdb *fdb;
 	uint32_t *fdb_buckets;
 	uint32_t fdb_mask, fdb_free, fdb_top;
-	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers; /* room taken, by 'want' */
+	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers, n_meters; /* room taken, by 'want' */
 	/* What differs: slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
 	struct nve_shadow_list vtep_list, vn_list, vap_list, tsi_list, fdb_list;
 };
@@ -121,6 +122,7 @@ int nve_shadow_vap_set(struct nve_shadow *s, const struct nve_dp_vap *vap);
 int nve_shadow_vap_del(struct nve_shadow *s, uint16_t port, uint16_t tag);
 int nve_shadow_tsi_set(struct nve_shadow *s, const struct nve_dp_tsi *tsi);
 int nve_shadow_tsi_del(struct nve_shadow *s, uint32_t slot);
+bool nve_shadow_metered(const struct nve_shadow_tsi_state *state); /* NULL is not */
 int nve_shadow_fdb_set(struct nve_shadow *s, const struct nve_dp_fdb *fdb);
 int nve_shadow_fdb_del(struct nve_shadow *s, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
 

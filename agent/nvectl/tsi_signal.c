@@ -33,6 +33,8 @@ static int request_read(const struct ctl *ctl, const char *addrs, const char *ot
 	if (r == CTL_OK)
 		r = ctl_get_params(ctl, &q->params);
 	if (r == CTL_OK)
+		r = ctl_tsi_get_qos(ctl, &q->params);
+	if (r == CTL_OK)
 		r = ctl_tsi_get_timers(ctl, &q->timers, &q->has_timers);
 	if (r == CTL_OK)
 		r = ctl_get_u32(ctl, "tag", &q->tag);
@@ -59,6 +61,10 @@ static void print_reply(const struct ctl *ctl, const ProtobufCMessage *msg)
 		       ctl_text_timer(reply->keepactive_ms, active, sizeof(active)));
 	if (reply->epoch)
 		printf(", epoch %" PRIu64, reply->epoch);
+	if (reply->qos) {
+		fputs("; ", stdout);
+		ctl_tsi_print_qos(stdout, reply->qos);
+	}
 	puts(reply->unchanged ? " (unchanged)" : "");
 	ctl_print_ignored(reply->n_ignored_parameters, reply->ignored_parameters);
 }
@@ -228,7 +234,7 @@ static int run_clear(struct ctl *ctl)
 		  false,                                                                           \
 		  false,                                                                           \
 		  "why it happens: create, migrate-in or resume" },                                \
-		CTL_OPTION_KEEPALIVE, CTL_OPTION_KEEPACTIVE, CTL_OPTION_PARAM
+		CTL_OPTION_KEEPALIVE, CTL_OPTION_KEEPACTIVE, CTL_OPTIONS_QOS, CTL_OPTION_PARAM
 
 #define OPTION_ONLY(what)                                                                          \
 	{                                                                                          \
@@ -259,6 +265,7 @@ static const struct ctl_option update_options[] = {
 	{ "new-port", 'N', "PORT", CTL_WORDS_PORT, false, false, "the port it is at now" },
 	CTL_OPTION_KEEPALIVE,
 	CTL_OPTION_KEEPACTIVE,
+	CTL_OPTIONS_QOS,
 	CTL_OPTION_PARAM,
 	{ 0 },
 };
@@ -308,7 +315,7 @@ const struct ctl_command ctl_tsi_clear_command = {
 
 const struct ctl_command ctl_tsi_update_command = {
 	.name = "update",
-	.summary = "change a TSI's addresses, port or timers, all at once",
+	.summary = "change a TSI's addresses, port, timers or QoS, all at once",
 	.details = ADDRESS_HELP,
 	.operands = CTL_OPERAND_TSI,
 	.options = update_options,

@@ -198,36 +198,3 @@ void nve_decode_timers(const Nve__V1__Timers *timers, struct nve_request *req)
 		req->ev.keepactive_ms = timers->keepactive_ms;
 	}
 }
-
-/*
- * This version defines no parameter, so each is unknown: refused if critical, else named in the
- * reply.  A parameter that becomes known is taken out here, before the two.
- */
-int nve_decode_parameters(struct nve_decode *d, size_t n, Nve__V1__Parameter **list)
-{
-	if (n > NVE_CODEC_PARAMETERS_MAX)
-		return nve_refuse(d, NVE_REASON_TOO_LARGE, "parameters");
-	if (n == 0)
-		return 0;
-	d->out->ignored = nve_arena_alloc(d->arena, n * sizeof(char *));
-	if (!d->out->ignored)
-		return nve_refuse(d, NVE_REASON_TOO_LARGE, "parameters");
-	for (size_t i = 0; i < n; i++) {
-		const Nve__V1__Parameter *p = list[i];
-		size_t len = strlen(p->name);
-		enum nve_reason reason = NVE_REASON_OK;
-
-		if (len < 1 || len > NVE_NAME_MAX || p->value.len > NVE_CODEC_VALUE_MAX)
-			reason = NVE_REASON_INVALID_PARAMETER;
-		else if (p->critical)
-			reason = NVE_REASON_UNKNOWN_PARAMETER;
-		if (reason != NVE_REASON_OK) {
-			nve_refuse(d, reason, "parameters[%zu]", i);
-			if (len <= NVE_NAME_MAX)
-				memcpy(d->why->parameter, p->name, len + 1);
-			return -EBADMSG;
-		}
-		d->out->ignored[d->out->n_ignored++] = p->name;
-	}
-	return 0;
-}

@@ -128,6 +128,8 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 	const uint64_t v[] = { t->state,    t->cause,       t->n_active,     t->epoch,
 			       t->since_ns, t->deadline_ns, t->keepalive_ms, t->keepactive_ms };
 	sqlite3_stmt *stmt = store->stmt[Q_PUT_TSI];
+	static const struct nve_qos none;
+	bool has_qos = memcmp(&t->qos, &none, sizeof(none));
 	int code;
 
 	if (t->n_addrs > NVE_TSI_ADDRS_MAX) {
@@ -145,6 +147,9 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 		code = bind_ints(stmt, 5, sizeof(v) / sizeof(*v), v);
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(stmt, 13, store->packed, (int)pack_addrs(store, tsi),
+					 SQLITE_STATIC);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_blob(stmt, 14, &t->qos, has_qos ? sizeof(t->qos) : 0,
 					 SQLITE_STATIC);
 	return put(store, Q_PUT_TSI, code);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a SQLite store: each column is checked, since a file can hold anything. */
+#include "core/qos.h"
 #include "store/sqlite_internal.h"
 
 #include <errno.h>
@@ -82,6 +83,20 @@ static bool get_addrs(struct nve_store *store, sqlite3_stmt *stmt, int at, uint1
 	return true;
 }
 
+/* Empty: there is none. */
+static bool get_qos(sqlite3_stmt *stmt, int at, struct nve_qos *qos)
+{
+	const void *blob = sqlite3_column_blob(stmt, at);
+	size_t len = (size_t)sqlite3_column_bytes(stmt, at);
+
+	if (!len)
+		return true;
+	if (len != sizeof(*qos))
+		return false;
+	memcpy(qos, blob, len);
+	return nve_qos_valid(qos);
+}
+
 static int load_tsi(struct nve_store *store, sqlite3_stmt *stmt, const struct nve_store_reader *rd)
 {
 	struct nve_stored_tsi tsi = { .addrs = store->addrs };
@@ -102,7 +117,7 @@ static int load_tsi(struct nve_store *store, sqlite3_stmt *stmt, const struct nv
 	tsi.tsi.deadline_ns = (uint64_t)sqlite3_column_int64(stmt, 9);
 	tsi.tsi.keepalive_ms = get_int(stmt, 10, 0, UINT32_MAX, &bad);
 	tsi.tsi.keepactive_ms = get_int(stmt, 11, 0, UINT32_MAX, &bad);
-	if (!get_addrs(store, stmt, 12, &tsi.tsi.n_addrs))
+	if (!get_addrs(store, stmt, 12, &tsi.tsi.n_addrs) || !get_qos(stmt, 13, &tsi.tsi.qos))
 		bad = true;
 	if (bad)
 		return undecodable(store, "tsi", stmt);

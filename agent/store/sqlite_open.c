@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define APPLICATION_ID 0x6e766564 /* "nved" */
 #define STR_(x)        #x
 #define STR(x)         STR_(x)
@@ -27,15 +27,16 @@ static const char *const sql[STATEMENTS] = {
 	[Q_PUT_VAP] = "INSERT OR REPLACE INTO vap(port, vn_id, tag, explicit) VALUES(?, ?, ?, ?)",
 	[Q_DEL_VAP] = "DELETE FROM vap WHERE port = ? AND vn_id = ?",
 	[Q_PUT_TSI] = "INSERT OR REPLACE INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
-		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs)"
-		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs,"
+		      " qos) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
 	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
 	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
 	[Q_LOAD_TAGS] = "SELECT scope, tag, quarantined, vn_id, until_ns FROM tag",
 	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit FROM vap",
-	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
-			" deadline_ns, keepalive_ms, keepactive_ms, addrs FROM tsi ORDER BY slot",
+	[Q_LOAD_TSIS] =
+		"SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
+		" deadline_ns, keepalive_ms, keepactive_ms, addrs, qos FROM tsi ORDER BY slot",
 };
 
 static const char schema[] =
@@ -50,11 +51,20 @@ static const char schema[] =
 	" id BLOB NOT NULL, state INTEGER NOT NULL, cause INTEGER NOT NULL,"
 	" n_active INTEGER NOT NULL, epoch INTEGER NOT NULL, since_ns INTEGER NOT NULL,"
 	" deadline_ns INTEGER NOT NULL, keepalive_ms INTEGER NOT NULL,"
-	" keepactive_ms INTEGER NOT NULL, addrs BLOB NOT NULL) STRICT;"
+	" keepactive_ms INTEGER NOT NULL, addrs BLOB NOT NULL,"
+	" qos BLOB NOT NULL DEFAULT x'') STRICT;"
 	"PRAGMA application_id = " STR(APPLICATION_ID) ";"
 						       "PRAGMA user_version = " STR(
 							       SCHEMA_VERSION) ";"
 									       "COMMIT;";
+
+/* From each version to the next, in a transaction of its own. */
+static const char *const upgrades[SCHEMA_VERSION] = {
+	[1] = "BEGIN IMMEDIATE;"
+	      "ALTER TABLE tsi ADD COLUMN qos BLOB NOT NULL DEFAULT x'';"
+	      "PRAGMA user_version = 2;"
+	      "COMMIT;",
+};
 
 int nve_sqlite_errno(int code)
 {
@@ -192,7 +202,18 @@ static int check_version(struct nve_store *store, const char *path, int64_t *ver
 	return 0;
 }
 
-static int set_up(struct nve_store *store, const struct nve_store_config *config, bool new)
+/* A store that is new gets the schema of today; either way the lock is taken for good. */
+static int bring_up_to_date(sqlite3 *db, int64_t version)
+{
+	const char *first = version ? "BEGIN IMMEDIATE; COMMIT" : schema;
+	int code = sqlite3_exec(db, first, NULL, NULL, NULL);
+
+	for (; version && version < SCHEMA_VERSION && code == SQLITE_OK; version++)
+		code = sqlite3_exec(db, upgrades[version], NULL, NULL, NULL);
+	return code;
+}
+
+static int set_up(struct nve_store *store, const struct nve_store_config *config, int64_t version)
 {
 	const char *sync = config->durability == NVE_DURABLE_PROCESS ? "PRAGMA synchronous = NORMAL"
 								     : "PRAGMA synchronous = FULL";
@@ -203,9 +224,7 @@ static int set_up(struct nve_store *store, const struct nve_store_config *config
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(store->db, sync, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
-		/* Takes the lock for good, also in a store that nobody writes to. */
-		code = sqlite3_exec(store->db, new ? schema : "BEGIN IMMEDIATE; COMMIT", NULL, NULL,
-				    NULL);
+		code = bring_up_to_date(store->db, version);
 	for (size_t i = 0; i < STATEMENTS && code == SQLITE_OK; i++)
 		code = sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 					  &store->stmt[i], NULL);
@@ -266,7 +285,7 @@ int nve_sqlite_open(const struct nve_store_config *config, struct nve_store **re
 	r = check_version(store, config->path, &version, err);
 	if (r < 0)
 		return r;
-	r = set_up(store, config, !version);
+	r = set_up(store, config, version);
 	if (r < 0) {
 		explain(err, "store %s: %s; %s", config->path, sqlite3_errmsg(store->db),
 			remedy(r));
