@@ -4,10 +4,11 @@
  * bucket will be full again.  What passes moves it on by its cost; what would move it further than
  * a burst ahead of now does not pass.  CPUs that race let at most one frame each too many pass, and
  * each is paid for afterwards.
+ *
+ * Whoever includes it brings nve_abi.h, nve_dry and bpf_ktime_get_ns(): so a test can run it in user
+ * space, at a time of its own.
  */
 #pragma once
-
-#include "trace.h"
 
 /*
  * Whether 'units' (bytes or frames) pass now.  A dry run is told, and takes nothing.  What is larger

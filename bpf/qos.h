@@ -11,8 +11,8 @@
  */
 #pragma once
 
-#include "meter.h"
 #include "outer.h"
+#include "meter.h"
 
 enum {
 	NVE_QOS_FROM = NVE_TSI_METER_IN | NVE_TSI_MARK,
