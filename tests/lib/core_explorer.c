@@ -66,6 +66,7 @@ static void print_tsi(struct print *print, const struct small_world *world,
 	put(print, (tsi->alarm_ns != 0) + 2u * tsi->alarmed + 4u * (tsi->heap_pos != 0));
 	put(print, tsi->pub.keepalive_ms % 251);
 	put(print, tsi->pub.keepactive_ms % 251);
+	put(print, (unsigned int)(tsi->pub.qos.from_tsi % 251));
 	for (unsigned int i = 0; i < world->n_addrs; i++)
 		put(print, addr_fate(core, slot, &world->addrs[i]));
 }
