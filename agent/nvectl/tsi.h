@@ -70,8 +70,7 @@ Nve__V1__Cause ctl_tsi_get_cause(const struct ctl *ctl);
 		  CTL_WORDS_ANY,                                                                   \
 		  false,                                                                           \
 		  false,                                                                           \
-		  "hold unicast frames to the TSI; QoS is given as a whole: what is left out is "  \
-		  "off" },                                                                         \
+		  "hold unicast frames to the TSI" },                                              \
 		{ "pcp",                                                                           \
 		  0,                                                                               \
 		  "0..7|off",                                                                      \

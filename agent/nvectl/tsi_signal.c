@@ -216,6 +216,7 @@ static int run_clear(struct ctl *ctl)
 
 #define ADDRESS_HELP                                                                               \
 	"An ADDR is a MAC, an IP, or an IP bound to a MAC: 02:00:00:00:00:01/10.0.0.1.\n"
+#define QOS_HELP "Rates and marks are given as a whole: of these, what is left out is off.\n"
 
 #define RESERVING_OPTIONS                                                                          \
 	CTL_OPTION_PORT, CTL_OPTION_VN,                                                            \
@@ -273,7 +274,7 @@ static const struct ctl_option update_options[] = {
 const struct ctl_command ctl_tsi_associate_command = {
 	.name = "associate",
 	.summary = "reserve all that a TSI needs; nothing passes yet",
-	.details = ADDRESS_HELP,
+	.details = ADDRESS_HELP QOS_HELP,
 	.operands = CTL_OPERAND_TSI,
 	.options = associate_options,
 	.run = run_associate,
@@ -282,7 +283,7 @@ const struct ctl_command ctl_tsi_associate_command = {
 const struct ctl_command ctl_tsi_activate_command = {
 	.name = "activate",
 	.summary = "let a TSI's traffic pass; reserves first if need be",
-	.details = ADDRESS_HELP,
+	.details = ADDRESS_HELP QOS_HELP,
 	.operands = CTL_OPERAND_TSI,
 	.options = activate_options,
 	.run = run_activate,
@@ -316,7 +317,7 @@ const struct ctl_command ctl_tsi_clear_command = {
 const struct ctl_command ctl_tsi_update_command = {
 	.name = "update",
 	.summary = "change a TSI's addresses, port, timers or QoS, all at once",
-	.details = ADDRESS_HELP,
+	.details = ADDRESS_HELP QOS_HELP,
 	.operands = CTL_OPERAND_TSI,
 	.options = update_options,
 	.run = run_update,

@@ -98,6 +98,14 @@ def each_verb_says_in_a_line_what_holds_now(far):
 
 
 @test
+def what_qos_was_granted_is_told(far):
+    far.answers["Update"] = tsi_reply(qos=NVE.Qos(
+        from_tsi=NVE.Rate(bits_per_second=10_000_000, burst_bytes=65536), priority=0))
+    line = ok("tsi", "update", TSI, *KEY, "--rate-from", "10M").lines[0]
+    same(line.split("; ")[1], "from TSI 10 Mbit/s burst 65536, PCP 0")
+
+
+@test
 def ignored_parameters_are_named(far):
     far.answers["Activate"] = tsi_reply(ignored_parameters=["a.b", "c"])
     same(ok("tsi", "activate", TSI, *KEY, "-P", "a.b=1", "-P", "c=2").lines[1],
