@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sudo make bench: what the datapath does, each figure beside what it is compared with.
 
-    tests/bench/bench.py [--rounds=N] [GROUP]...       groups: forwarding cost bulk flood
+    tests/bench/bench.py [--rounds=N] [GROUP]...       groups: forwarding cost bulk flood unused
 
 Prints a table, writes build/bench.json and a chart a group below build/bench/.  Exits with 0 when
 all was measured, whether or not the targets are met: the table says which are.
@@ -18,7 +18,7 @@ from netlab import ROOT, enter  # noqa: E402
 import figures  # noqa: E402
 import plot  # noqa: E402
 
-ROUNDS = {"forwarding": 15, "cost": 11, "bulk": 9, "flood": 11}
+ROUNDS = {"forwarding": 15, "cost": 11, "bulk": 9, "flood": 11, "unused": 11}
 
 
 def say(text):
@@ -49,6 +49,8 @@ def main():
     results = []
     for name in words or figures.ALL:
         group = figures.ALL[name](rounds[0] if rounds else ROUNDS[name], say)
+        if not group:
+            continue
         with open(f"{out}/{name}.svg", "w", encoding="utf-8") as f:
             f.write(plot.chart(f"{figures.ALL[name].__doc__}  {machine()}", group))
         results += group

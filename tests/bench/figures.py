@@ -2,6 +2,7 @@
 """The figures: each runs its contestants by turns, round after round, and takes medians."""
 import statistics
 
+import before
 import links
 from links import Pair, bench, bridge_ns, engine_ns, rate
 
@@ -107,4 +108,25 @@ def flood(rounds, say):
     return figures
 
 
-ALL = {"forwarding": forwarding, "cost": cost, "bulk": bulk, "flood": flood}
+def unused(rounds, say):
+    """What nobody uses costs nothing: today against the datapath before the features."""
+    then = before.build(say)
+    if not then:
+        return []
+    programs, figures = (links.BENCH, then), []
+    live, cost_ns = engine_ns("unused"), engine_ns("unusedcost")
+    for way in WAYS:
+        now, was = before.contest(rounds, say, f"features unused, XDP {way}",
+                                  lambda p, way=way: rate(live, "nve", program=p, way=way,
+                                                          size=64), programs)
+        figures.append(Figure(f"unused_xdp_{way}_64", now, "Mpps", "before the features", was,
+                              rounds, at_least=0.97))
+        now, was = before.contest(rounds, say, f"features unused, test run {way}",
+                                  lambda p, way=way: before.cost(cost_ns, p, way), programs)
+        figures.append(Figure(f"unused_test_run_{way}_1024_tsis", now, "ns", "before the features",
+                              was, rounds, at_most=1.03))
+    return figures
+
+
+ALL = {"forwarding": forwarding, "cost": cost, "bulk": bulk, "flood": flood,
+       "unused": unused}

@@ -72,9 +72,9 @@ def bridge_ns(name, n_vteps=1, flood=False):
     return ns
 
 
-def bench(ns, command, timeout=300, **keys):
+def bench(ns, command, timeout=300, program=BENCH, **keys):
     """Runs the C side; returns its lines of JSON."""
-    words = [BENCH, command] + [f"{k}={v}" for k, v in keys.items()]
+    words = [program, command] + [f"{k}={v}" for k, v in keys.items()]
     done = subprocess.run(ns.prefix + words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=timeout, check=False)
     if done.returncode:

@@ -16,7 +16,9 @@ def bar(y, label, value, text, largest, color):
 
 def chart(title, figures):
     """Each figure: a bar of ours, one of what it stands against, and the ratio with its target."""
-    largest = max(max(f.value, f.against_value) for f in figures)
+    largest = {}  # by unit: bars of different units do not compare
+    for f in figures:
+        largest[f.unit] = max(largest.get(f.unit, 0), f.value, f.against_value)
     parts, y = [], TOP
     for f in figures:
         bound = (f"{f.ratio:.2f}" + (f", wanted >= {f.at_least}" if f.at_least else "")
@@ -24,9 +26,11 @@ def chart(title, figures):
         color = "#333" if f.met() else TARGET
         parts.append(f'<text x="{LEFT}" y="{y + 12}" font-weight="bold" fill="{color}">'
                      f'{escape(f.id)}: ratio {escape(bound)}</text>')
-        parts.append(bar(y + BAR, "nved", f.value, f"{f.value:.3g} {f.unit}", largest, OURS))
+        parts.append(bar(y + BAR, "nved", f.value, f"{f.value:.3g} {f.unit}", largest[f.unit],
+                         OURS))
         parts.append(bar(y + 2 * BAR, f.against, f.against_value,
-                         f"{f.against_value:.3g} {f.unit}", largest, THEIRS))
+                         f"{f.against_value:.3g} {f.unit}",
+                         largest[f.unit], THEIRS))
         y += 3 * BAR + 14
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 10}" '
             f'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" '
