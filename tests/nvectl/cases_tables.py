@@ -59,6 +59,7 @@ def show_has_the_whole_chain_from_tsi_to_vap_to_vn(far):
           "  VN          100 (blue)",
           "  state       Activated for 12.3 s, cause create, epoch 7",
           "  timer       29.9 s left; keepalive 300 s, keepactive 30 s",
+          "  QoS         DSCP 46",
           "  addresses   02:00:00:00:00:01/10.0.0.1",
           "              2001:db8::1 (inactive)",
           "  in          5 frames, 500 bytes",
