@@ -165,10 +165,6 @@ static void a_record_that_cannot_be_decoded_is_named(void **state)
 		{ "UPDATE tsi SET keepalive_ms = -1", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET qos = x'00'", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET qos = zeroblob(33)", "table tsi, record 3 p1" },
-		{ "UPDATE tsi SET qos = "
-		  "x'0100000000000000000000000000000000000000000000000000000000"
-		  "000000'",
-		  "table tsi, record 3 p1" },
 		{ "UPDATE vap SET tag = 4095 WHERE port = 'p2'", "table vap, record p2 100" },
 		{ "UPDATE tag SET vn_id = 99999999 WHERE tag = 6", "table tag, record br 6" },
 		{ "UPDATE tag SET scope = hex(zeroblob(40)) WHERE tag = 6", "table tag" },
