@@ -8,16 +8,9 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
-
-/* In an outer packet, before a tenant's: IP, UDP, VXLAN or Geneve, and the tenant's Ethernet. */
-enum { OVERHEAD4 = 50, OVERHEAD6 = 70 };
 
 /*
  * nve_engine_open() opens three backends and returns one error.  Whose it was decides the exit
@@ -151,30 +144,6 @@ static enum nve_exit open_engine(const struct nve_config *config, struct nve_eng
 	return fail(opening.code, "engine", r, err);
 }
 
-/* What the narrowest underlay port leaves for a tenant's packet; 0 = not known.  An NVE with an
- * IPv6 address may have to send over IPv6. */
-static uint32_t tenant_mtu(const struct nve_config *config)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint32_t mtu = UINT32_MAX, overhead = config->local_vtep6.family ? OVERHEAD6 : OVERHEAD4;
-
-	if (fd < 0)
-		return 0;
-	for (uint32_t i = 0; i < config->n_ports; i++) {
-		const struct nve_dp_port *port = &config->ports[i].dp;
-		struct ifreq req = { .ifr_mtu = 0 };
-
-		if (port->role != NVE_DP_UNDERLAY)
-			continue;
-		memcpy(req.ifr_name, port->ifname, sizeof(req.ifr_name));
-		if (!ioctl(fd, SIOCGIFMTU, &req) && req.ifr_mtu > (int)overhead &&
-		    (uint32_t)req.ifr_mtu < mtu)
-			mtu = (uint32_t)req.ifr_mtu;
-	}
-	close(fd);
-	return mtu == UINT32_MAX ? 0 : mtu - overhead;
-}
-
 static enum nve_exit session_code(int r)
 {
 	if (r == -EADDRINUSE || r == -EBUSY)
@@ -212,7 +181,6 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.durability = durability(config),
 		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
-		.tenant_mtu = tenant_mtu(config),
 		.n_notes = strcmp(config->datapath, "fake") ? 1 : 2,
 		.notes = notes,
 	};

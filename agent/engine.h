@@ -112,6 +112,9 @@ const char *nve_engine_scope_name(const struct nve_engine *engine, uint16_t scop
 const struct nve_vn_context *nve_engine_vn(const struct nve_engine *engine, uint32_t vn_id);
 const struct nve_vn_context *nve_engine_vn_by_name(const struct nve_engine *engine,
 						   const char *name);
+/* What the VN's tenants are told, in bytes of IP: what it says itself, if that fits the underlay.
+ * 0: not known. */
+uint32_t nve_engine_tenant_mtu(const struct nve_engine *engine, const struct nve_vn_context *vn);
 /* The backends, for what only the operator reads (dumps, counters, publications). */
 const struct nve_dp_ops *nve_engine_dp(const struct nve_engine *engine, struct nve_dp **dp);
 const struct nve_nva_ops *nve_engine_nva(const struct nve_engine *engine, struct nve_nva **nva);

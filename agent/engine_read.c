@@ -63,6 +63,13 @@ const struct nve_vn_context *nve_engine_vn_by_name(const struct nve_engine *engi
 	return engine->nva_ops->vn_by_name(engine->nva, name, &vn) ? NULL : vn;
 }
 
+uint32_t nve_engine_tenant_mtu(const struct nve_engine *engine, const struct nve_vn_context *vn)
+{
+	uint32_t fits = engine->dp_ops->tenant_mtu(engine->dp, vn->vn_id);
+
+	return vn->mtu && (!fits || vn->mtu < fits) ? vn->mtu : fits;
+}
+
 const struct nve_dp_ops *nve_engine_dp(const struct nve_engine *engine, struct nve_dp **dp)
 {
 	*dp = engine->dp;

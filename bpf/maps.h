@@ -108,6 +108,14 @@ struct {
 	__type(value, struct nve_meter);
 } nve_meter SEC(".maps");
 
+/* TSI slot % NVE_ICMP_METERS -> rate of the ICMP errors that it is sent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NVE_ICMP_METERS);
+	__type(key, __u32);
+	__type(value, struct nve_meter);
+} nve_icmp_meter SEC(".maps");
+
 /* enum nve_answer -> frames.  Written by the programs, as are the next three. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -16,7 +16,7 @@ int xdp_access(struct xdp_md *ctx)
 {
 	struct nve_frame f = nve_xdp_frame(ctx);
 
-	return nve_xdp_end(&f, nve_access(&f) ?: nve_xdp_access(ctx, &f));
+	return nve_xdp_end(ctx, &f, nve_access(&f) ?: nve_xdp_access(ctx, &f));
 }
 
 SEC("xdp")
@@ -24,7 +24,7 @@ int xdp_underlay(struct xdp_md *ctx)
 {
 	struct nve_frame f = nve_xdp_frame(ctx);
 
-	return nve_xdp_end(&f, nve_underlay(&f) ?: nve_xdp_underlay(ctx, &f));
+	return nve_xdp_end(ctx, &f, nve_underlay(&f) ?: nve_xdp_underlay(ctx, &f));
 }
 
 SEC("tc")
@@ -36,8 +36,8 @@ int tc_access(struct __sk_buff *skb)
 	f = nve_tc_frame(skb);
 	/* The tag of another kind of VLAN (802.1ad) is none: no VAP is known by it. */
 	if (f.tag_in_meta && skb->vlan_proto != NVE_P_8021Q)
-		return nve_tc_end(&f, NVE_DROP_NO_TAG);
-	return nve_tc_end(&f, nve_access(&f) ?: nve_tc_access(skb, &f));
+		return nve_tc_end(skb, &f, NVE_DROP_NO_TAG);
+	return nve_tc_end(skb, &f, nve_access(&f) ?: nve_tc_access(skb, &f));
 }
 
 SEC("tc")
@@ -53,7 +53,7 @@ int tc_underlay(struct __sk_buff *skb)
 		nve_tc_linear(skb, NVE_TC_PULL);
 		f = nve_tc_frame(skb);
 	}
-	return nve_tc_end(&f, nve_underlay(&f) ?: nve_tc_underlay(skb, &f));
+	return nve_tc_end(skb, &f, nve_underlay(&f) ?: nve_tc_underlay(skb, &f));
 }
 
 #if !NVE_DRY /* it sends for real */

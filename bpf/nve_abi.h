@@ -13,6 +13,7 @@ enum {
 	NVE_VID_COUNT = 4096,
 	NVE_FLOOD_MAX = 128,          /* members of one VN */
 	NVE_OUTER_MAX = 72,           /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
+	NVE_ICMP_METERS = 1024,       /* TSIs that are so many slots apart share one */
 	NVE_SEEN_STEP_NS = 100000000, /* a TSI's 'seen' is written at most this often (S73) */
 };
 

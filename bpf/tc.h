@@ -5,6 +5,7 @@
 #pragma once
 
 #include "flood.h"
+#include "too_big.h"
 
 static __always_inline int nve_tc_access(struct __sk_buff *skb, struct nve_frame *f)
 {
@@ -38,14 +39,23 @@ static __always_inline int nve_tc_underlay(struct __sk_buff *skb, struct nve_fra
 	return why;
 }
 
+static __always_inline int nve_tc_lost(struct __sk_buff *skb, const struct nve_frame *f, int why)
+{
+	nve_drop(why, f->who.tsi, f->to_tsi);
+	if (nve_is_too_big(f, why) &&
+	    nve_tc_too_big(skb, nve_tenant_mtu(f->vtep), f->who.tsi, f->tci))
+		return bpf_redirect(f->who.ifindex, 0);
+	return NVE_TC_SHOT;
+}
+
 /* A flooded frame was sent as copies, and ends here. */
-static __always_inline int nve_tc_end(const struct nve_frame *f, int why)
+static __always_inline int nve_tc_end(struct __sk_buff *skb, const struct nve_frame *f, int why)
 {
 	if (why == NVE_TO_HOST)
 		return NVE_TC_OK;
 	if (why)
-		nve_drop(why, f->who.tsi, f->to_tsi);
-	else if (f->vtep)
+		return nve_tc_lost(skb, f, why);
+	if (f->vtep)
 		return bpf_redirect(f->vtep->ifindex, 0);
 	else if (f->to)
 		return bpf_redirect(f->at.ifindex, 0);

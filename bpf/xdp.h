@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "forward.h"
+#include "too_big.h"
 
 /* A tenant's two MAC addresses, on their way from one end of the room to the other. */
 struct nve_macs {
@@ -173,14 +173,25 @@ static __always_inline int nve_xdp_underlay(struct xdp_md *ctx, struct nve_frame
 	return why;
 }
 
-static __always_inline int nve_xdp_end(const struct nve_frame *f, int why)
+/* A port that takes no redirected frames gets its answer in TC. */
+static __always_inline int nve_xdp_lost(struct xdp_md *ctx, const struct nve_frame *f, int why)
+{
+	bool answer = nve_is_too_big(f, why);
+
+	if (answer && !(f->from->port_flags & NVE_PORT_XDP))
+		return XDP_PASS;
+	nve_drop(why, f->who.tsi, f->to_tsi);
+	if (answer && nve_xdp_too_big(ctx, nve_tenant_mtu(f->vtep), f->who.tsi))
+		return bpf_redirect(f->who.ifindex, 0);
+	return XDP_DROP;
+}
+
+static __always_inline int nve_xdp_end(struct xdp_md *ctx, const struct nve_frame *f, int why)
 {
 	if (why == NVE_TO_HOST)
 		return XDP_PASS;
-	if (why) {
-		nve_drop(why, f->who.tsi, f->to_tsi);
-		return XDP_DROP;
-	}
+	if (why)
+		return nve_xdp_lost(ctx, f, why);
 	if (f->vtep)
 		return bpf_redirect(f->vtep->ifindex, 0);
 	return f->to ? bpf_redirect(f->at.ifindex, 0) : XDP_ABORTED;

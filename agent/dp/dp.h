@@ -228,6 +228,15 @@ struct nve_dp_ops {
 	uint64_t (*last_seen)(struct nve_dp *dp, uint32_t slot);
 	int (*tsi_stats)(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret);
 	void (*drops)(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
+	/* The same of frames that the datapath itself made, in answer to others. */
+	void (*answers)(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
+	/*
+	 * The largest IP packet of a tenant that reaches every VTEP of the VN, whatever their
+	 * families.  A VN without VTEPs, or one not set, has that of the largest header this NVE
+	 * may have to write, and so has the narrowest underlay port where no way to a VTEP is
+	 * known.  0: not known.
+	 */
+	uint32_t (*tenant_mtu)(struct nve_dp *dp, uint32_t vn_id);
 	/* The drop reasons that hit one TSI. */
 	int (*tsi_drops)(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg);
 	/* Dumps a table by its name of the architecture ("src", "fdb", ..); -ENOENT: no such. */

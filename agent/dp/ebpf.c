@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dp/ebpf_answers.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
@@ -230,6 +231,8 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.tsi_stats = nve_ebpf_tsi_stats,
 	.drops = nve_ebpf_drops,
 	.tsi_drops = nve_ebpf_tsi_drops,
+	.answers = nve_ebpf_answers,
+	.tenant_mtu = nve_ebpf_tenant_mtu,
 	.dump = nve_ebpf_dump,
 	.why = nve_ebpf_why,
 	.table = nve_ebpf_table,

@@ -364,6 +364,8 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 		return s->n_vns;
 	case NVE_MAP_METER:
 		return s->n_meters;
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:

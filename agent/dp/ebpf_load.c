@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dp/ebpf_answers.h"
 #include "dp/ebpf_tables.h"
 #include "nve.skel.h"
 
@@ -39,6 +40,7 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_PEER] = "nve_peer",
 	[NVE_MAP_FLOOD] = "nve_flood",
 	[NVE_MAP_METER] = "nve_meter",
+	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
 	[NVE_MAP_ANSWERS] = "nve_answers",
 	[NVE_MAP_DROPS] = "nve_drops",
 	[NVE_MAP_TSI_DROPS] = "nve_tsi_drops",
@@ -86,6 +88,8 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return l->max_vns;
 	case NVE_MAP_METER:
 		return nve_ebpf_meter_rows(dp);
+	case NVE_MAP_ICMP_METER:
+		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
 		return NVE_ANSWER_COUNT;
 	case NVE_MAP_TSI_DROPS:
@@ -252,7 +256,9 @@ static int use(struct nve_dp *dp, struct nve *skel)
 	}
 	dp->tsi = map_memory(dp->map[NVE_MAP_TSI], tsi_bytes(dp));
 	dp->vap = map_memory(dp->map[NVE_MAP_VAP], vap_bytes());
-	return dp->tsi && dp->vap ? nve_ebpf_meters_open(dp) : -ENOMEM;
+	if (!dp->tsi || !dp->vap)
+		return -ENOMEM;
+	return nve_ebpf_meters_open(dp) ?: nve_ebpf_icmp_rate(dp);
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)

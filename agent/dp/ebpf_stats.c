@@ -28,8 +28,8 @@ const char *nve_ebpf_reason(uint32_t number, const char **text)
 	return "";
 }
 
-/* Adds the counters of all CPUs; false: no such row. */
-static bool sum(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, uint64_t *out, size_t n)
+bool nve_ebpf_sum(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, uint64_t *out,
+		  size_t n)
 {
 	uint64_t *values = calloc(dp->n_cpus * n, sizeof(values[0]));
 	bool found;
@@ -59,7 +59,7 @@ int nve_ebpf_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats
 
 	if (!known(dp, slot))
 		return -ENOENT;
-	sum(dp, NVE_MAP_TSI_STATS, &slot, n, sizeof(n) / sizeof(n[0]));
+	nve_ebpf_sum(dp, NVE_MAP_TSI_STATS, &slot, n, sizeof(n) / sizeof(n[0]));
 	memcpy(&s, n, sizeof(s));
 	*ret = (struct nve_dp_tsi_stats){
 		.in = { s.in_frames, s.in_bytes },
@@ -69,7 +69,7 @@ int nve_ebpf_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats
 		struct nve_tsi_drop_key key = { .tsi = slot, .reason = reasons[i].number };
 		uint64_t frames;
 
-		sum(dp, NVE_MAP_TSI_DROPS, &key, &frames, 1);
+		nve_ebpf_sum(dp, NVE_MAP_TSI_DROPS, &key, &frames, 1);
 		ret->dropped += frames;
 	}
 	return 0;
@@ -80,7 +80,7 @@ void nve_ebpf_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg)
 	for (int i = 0; i < REASONS; i++) {
 		uint64_t frames;
 
-		sum(dp, NVE_MAP_DROPS, &reasons[i].number, &frames, 1);
+		nve_ebpf_sum(dp, NVE_MAP_DROPS, &reasons[i].number, &frames, 1);
 		fn(arg, reasons[i].name, reasons[i].text, frames);
 	}
 }
@@ -93,7 +93,7 @@ int nve_ebpf_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, voi
 		struct nve_tsi_drop_key key = { .tsi = slot, .reason = reasons[i].number };
 		uint64_t frames;
 
-		if (sum(dp, NVE_MAP_TSI_DROPS, &key, &frames, 1) && frames)
+		if (nve_ebpf_sum(dp, NVE_MAP_TSI_DROPS, &key, &frames, 1) && frames)
 			fn(arg, reasons[i].name, reasons[i].text, frames);
 	}
 	return 0;

@@ -4,6 +4,9 @@
 
 #include "dp/ebpf.h"
 
+/* Adds the counters of all CPUs, 'n' in a row; false: no such row. */
+bool nve_ebpf_sum(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, uint64_t *out,
+		  size_t n);
 uint64_t nve_ebpf_last_seen(struct nve_dp *dp, uint32_t slot);
 int nve_ebpf_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret);
 void nve_ebpf_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dp/fake_dp.h"
+#include "dp/shadow_mtu.h"
 
 /* --- what tests may do ------------------------------------------------------------------------ */
 
@@ -48,6 +49,7 @@ static int fake_open(const struct nve_dp_config *config, struct nve_dp **ret, ch
 
 	if (!dp)
 		return -ENOMEM;
+	dp->v6 = config->local_vtep6.family;
 	r = nve_shadow_open(&config->limits, &dp->shadow);
 	if (r < 0) {
 		if (err && r == -EINVAL)
@@ -213,6 +215,22 @@ static int fake_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_st
 static void fake_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg)
 {
 	(void)dp, (void)fn, (void)arg;
+}
+
+static void fake_answers(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg)
+{
+	(void)dp, (void)fn, (void)arg;
+}
+
+static uint32_t link_mtu(const struct nve_dp *dp, uint32_t vtep)
+{
+	(void)dp, (void)vtep;
+	return NVE_FAKE_MTU;
+}
+
+static uint32_t fake_tenant_mtu(struct nve_dp *dp, uint32_t vn_id)
+{
+	return nve_shadow_tenant_mtu(&dp->shadow, vn_id, dp->v6, link_mtu, dp);
 }
 
 static int fake_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg)
@@ -404,6 +422,8 @@ const struct nve_dp_ops nve_dp_fake = {
 	.tsi_stats = fake_tsi_stats,
 	.drops = fake_drops,
 	.tsi_drops = fake_tsi_drops,
+	.answers = fake_answers,
+	.tenant_mtu = fake_tenant_mtu,
 	.dump = fake_dump,
 	.why = fake_why,
 	.table = fake_table,

@@ -7,6 +7,9 @@
 
 #include "dp/dp.h"
 
+/* Of each underlay port. */
+enum { NVE_FAKE_MTU = 1500 };
+
 /* The n-th set function from now (1 = the next) fails with 'error' (negative); 0 = none does. */
 void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error);
 /* The next apply() does the first half of its work, and then fails with 'error' (negative). */

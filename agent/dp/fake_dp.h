@@ -18,6 +18,7 @@ struct nve_dp {
 	int fail_set_error;
 	int fail_apply_error;
 	bool in_resync;
+	bool v6; /* this NVE has an IPv6 address */
 	struct nve_fake_sent *sent;
 	size_t n_sent;
 	bool unresolved;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nvectl status, nvectl drops: the agent and the datapath as a whole. */
+/* nvectl status, nvectl drops, nvectl answers: the agent and the datapath as a whole. */
 #include "nvectl/ctl.h"
 
 #include <inttypes.h>
@@ -13,6 +13,10 @@ static const struct ctl_column counter_columns[] = { { "COUNTER" }, { "VALUE", t
 static const struct ctl_column refusal_columns[] = { { "REFUSED FOR" }, { "TIMES", true }, { 0 } };
 static const struct ctl_column drop_columns[] = {
 	{ "REASON" }, { "FRAMES", true }, { "MEANING" }, { 0 }
+};
+
+static const struct ctl_column answer_columns[] = {
+	{ "ANSWER" }, { "FRAMES", true }, { "MEANING" }, { 0 }
 };
 
 static void print_line(const char *label, const char *text)
@@ -139,6 +143,35 @@ static int run_drops(struct ctl *ctl)
 	return r;
 }
 
+static int run_answers(struct ctl *ctl)
+{
+	Nve__V1__ListDropsRequest req = NVE__V1__LIST_DROPS_REQUEST__INIT;
+	ProtobufCMessage *reply = NULL;
+	const Nve__V1__ListDropsReply *answers;
+	struct ctl_list list;
+	int r;
+
+	r = ctl_call_unary(ctl, CTL_ADMIN("ListDrops"), &req.base,
+			   &nve__v1__list_drops_reply__descriptor, &reply);
+	if (r != CTL_OK)
+		return r;
+	answers = (const Nve__V1__ListDropsReply *)reply;
+	r = ctl_list_start(&list, ctl, answer_columns);
+	for (size_t i = 0; r == CTL_OK && i < answers->n_answers; i++) {
+		const Nve__V1__Answered *a = answers->answers[i];
+
+		if (ctl_list_json(&list, &a->base))
+			continue;
+		ctl_columns_add(list.table, "%s", a->kind);
+		ctl_columns_add(list.table, "%" PRIu64, a->frames);
+		ctl_columns_add(list.table, "%s", a->text);
+	}
+	if (r == CTL_OK)
+		r = ctl_list_end(&list, r);
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return r;
+}
+
 static const struct ctl_command status_command = {
 	.summary = "the agent: version, backends, pools, counters, notes",
 	.run = run_status,
@@ -149,11 +182,20 @@ static const struct ctl_command drops_command = {
 	.run = run_drops,
 };
 
+static const struct ctl_command answers_command = {
+	.summary = "frames that the NVE made in answer to others, by kind",
+	.run = run_answers,
+};
+
 static const struct ctl_command *const status_commands[] = { &status_command, NULL };
 static const struct ctl_command *const drops_commands[] = { &drops_command, NULL };
+static const struct ctl_command *const answers_commands[] = { &answers_command, NULL };
 
 const struct ctl_group ctl_status_group = { "status",
 					    "the agent: version, backends, pools, counters, notes",
 					    status_commands };
 const struct ctl_group ctl_drops_group = { "drops", "frames that were not forwarded, by reason",
 					   drops_commands };
+const struct ctl_group ctl_answers_group = {
+	"answers", "frames that the NVE made in answer to others, by kind", answers_commands
+};

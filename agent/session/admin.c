@@ -268,20 +268,35 @@ static void add_drop(void *arg, const char *name, const char *text, uint64_t fra
 	d->frames = frames;
 }
 
+static void add_answer(void *arg, const char *name, const char *text, uint64_t frames)
+{
+	Nve__V1__Answered *a = add(arg, sizeof(*a));
+
+	if (!a)
+		return;
+	nve__v1__answered__init(a);
+	a->kind = (char *)name;
+	a->text = (char *)text;
+	a->frames = frames;
+}
+
 static int reply_drops(const struct nve_admin_env *env, struct nve_arena *arena,
 		       struct nve_bytes *ret)
 {
 	Nve__V1__ListDropsReply m = NVE__V1__LIST_DROPS_REPLY__INIT;
-	struct numbers drops = { arena };
+	struct numbers drops = { arena }, answers = { arena };
 	const struct nve_dp_ops *ops;
 	struct nve_dp *dp;
 
 	ops = nve_engine_dp(env->engine, &dp);
 	ops->drops(dp, add_drop, &drops);
-	if (drops.full)
+	ops->answers(dp, add_answer, &answers);
+	if (drops.full || answers.full)
 		return -ENOMEM;
 	m.n_drops = drops.n;
 	m.drops = (Nve__V1__Drop **)drops.list;
+	m.n_answers = answers.n;
+	m.answers = (Nve__V1__Answered **)answers.list;
 	return nve_codec_pack(&m.base, arena, ret);
 }
 

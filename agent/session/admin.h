@@ -15,7 +15,6 @@ struct nve_admin_env {
 	const char *nve, *version, *store, *durability;
 	struct nve_ip local_vtep;
 	uint64_t started_unix_ns;
-	uint32_t tenant_mtu;
 	uint32_t max_message_bytes, max_outstanding;
 	uint32_t sessions, max_sessions;   /* now */
 	const unsigned long long *refused; /* by the codec, of 64 */

@@ -101,7 +101,7 @@ static int fill_vn_context(struct piece *p, const struct nve_vn_context *vn, Nve
 	m->n_vteps = vn->n_vteps;
 	m->vteps = vteps;
 	m->encap = (char *)(vn->encap == NVE_NVA_GENEVE ? "geneve" : "vxlan");
-	m->mtu = vn->mtu ? vn->mtu : p->env->tenant_mtu;
+	m->mtu = nve_engine_tenant_mtu(p->env->engine, vn);
 	return 0;
 }
 

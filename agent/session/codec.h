@@ -104,7 +104,7 @@ int nve_codec_decode_session(const uint8_t *bytes, size_t len, const struct nve_
 /* What an answer of the engine says when its reason is not OK. */
 void nve_codec_refusal(const struct nve_answer *answer, struct nve_refusal *ret);
 
-/* What VnConnectReply says beyond the answer. */
+/* What the VN's own reply and those of its TSIs say beyond the answer. */
 struct nve_codec_vn {
 	const char *name;
 	uint32_t mtu;

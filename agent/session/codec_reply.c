@@ -67,7 +67,7 @@ static void fill_clear(const struct nve_decoded *d, struct reply *r)
 	r->clear.ignored_parameters = d->ignored;
 }
 
-static void fill_tsi(const struct nve_decoded *d, struct reply *r)
+static void fill_tsi(const struct nve_decoded *d, const struct nve_codec_vn *vn, struct reply *r)
 {
 	const struct nve_answer *a = &d->requests[0].req.answer;
 
@@ -81,6 +81,7 @@ static void fill_tsi(const struct nve_decoded *d, struct reply *r)
 		r->tsi.keepactive_ms = a->keepactive_ms;
 		r->tsi.epoch = a->epoch;
 		r->tsi.qos = nve_encode_qos(&a->qos, &r->qos);
+		r->tsi.mtu = vn ? vn->mtu : 0;
 	}
 	r->tsi.unchanged = a->unchanged;
 	r->tsi.n_ignored_parameters = d->n_ignored;
@@ -147,7 +148,7 @@ static int fill(const struct nve_decoded *d, const struct nve_codec_vn *vn, stru
 		fill_clear(d, r);
 		break;
 	default:
-		fill_tsi(d, r);
+		fill_tsi(d, vn, r);
 		break;
 	}
 	return 0;

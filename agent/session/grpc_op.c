@@ -75,20 +75,27 @@ void nve_op_submit(struct nve_work *work)
 	}
 }
 
+/* Whether the reply says something of the VN: where a TSI or its VN is connected. */
+static bool tells_vn(enum nve_method method)
+{
+	return method == NVE_METHOD_VN_CONNECT || method == NVE_METHOD_ASSOCIATE ||
+	       method == NVE_METHOD_ACTIVATE || method == NVE_METHOD_DEACTIVATE ||
+	       method == NVE_METHOD_UPDATE;
+}
+
 struct nve_codec_vn nve_op_vn(const struct nve_op *op)
 {
-	struct nve_codec_vn vn = { "", op->server->config.tenant_mtu };
+	const struct nve_engine *engine = op->server->config.engine;
+	const struct nve_answer *answer = &op->decoded.requests[0].req.answer;
+	struct nve_codec_vn vn = { "", 0 };
 	const struct nve_vn_context *context;
 
-	if (op->decoded.method != NVE_METHOD_VN_CONNECT ||
-	    op->decoded.requests[0].req.answer.reason != NVE_REASON_OK)
+	if (!tells_vn(op->decoded.method) || answer->reason != NVE_REASON_OK)
 		return vn;
-	context =
-		nve_engine_vn(op->server->config.engine, op->decoded.requests[0].req.answer.vn_id);
+	context = nve_engine_vn(engine, answer->vn_id);
 	if (!context)
 		return vn;
 	vn.name = context->name;
-	if (context->mtu > 0)
-		vn.mtu = context->mtu;
+	vn.mtu = nve_engine_tenant_mtu(engine, context);
 	return vn;
 }

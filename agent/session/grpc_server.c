@@ -165,7 +165,6 @@ static void fill_env(struct nve_session_server *s)
 		.durability = c->durability,
 		.local_vtep = c->local_vtep,
 		.started_unix_ns = c->started_unix_ns,
-		.tenant_mtu = c->tenant_mtu,
 		.max_message_bytes = c->limits.message_bytes,
 		.max_outstanding = c->limits.outstanding,
 		.max_sessions = c->limits.sessions,

@@ -40,7 +40,6 @@ struct nve_session_config {
 	const char *durability;
 	struct nve_ip local_vtep;
 	uint64_t started_unix_ns;
-	uint32_t tenant_mtu; /* of VNs that have none of their own; 0 = not known */
 	uint32_t n_notes;
 	const char *const *notes;
 };

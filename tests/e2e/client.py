@@ -186,6 +186,10 @@ class Client:
         return {d.reason: d.frames
                 for d in self._call(self.admin.ListDrops, pb.ListDropsRequest()).drops}
 
+    def answers(self):
+        return {a.kind: a.frames
+                for a in self._call(self.admin.ListDrops, pb.ListDropsRequest()).answers}
+
     def table(self, name):
         """Rows of a table of the datapath as (key, value), both decoded."""
         return [(json.loads(r.key or "null"), json.loads(r.value or "null"))

@@ -39,7 +39,8 @@ enum { TSI_1 = 1, TSI_2, TSI_3, TSI_4, TSI_IP_ONLY };
 
 enum dp_mode { DP_XDP, DP_TC };
 enum dp_side { DP_ACCESS, DP_UNDERLAY };
-enum dp_fate { DP_SENT, DP_HOST, DP_LOST, DP_FLOODED };
+/* DP_ANSWERED: lost, and something else was sent in its place. */
+enum dp_fate { DP_SENT, DP_HOST, DP_LOST, DP_FLOODED, DP_ANSWERED };
 
 struct dp_outcome {
 	enum dp_fate fate;
@@ -69,7 +70,8 @@ bool dp_runs(enum dp_mode mode, const struct frame *f);
 struct dp_outcome dp_run(struct dp *dp, enum dp_mode mode, enum dp_side side, uint32_t ifindex,
 			 const struct frame *in);
 
-/* Of the above: the fate must be this.  On success the counters have moved by this frame only. */
+/* Of the above: the fate must be this (what is answered is lost too).  On success the counters have
+ * moved by this frame only. */
 void dp_sends(struct dp *dp, enum dp_mode mode, enum dp_side side, uint32_t ifindex,
 	      const struct frame *in, const struct frame *want);
 void dp_loses(struct dp *dp, enum dp_mode mode, enum dp_side side, uint32_t ifindex,

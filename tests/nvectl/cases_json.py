@@ -15,7 +15,8 @@ def status_in_json_has_the_protos_names_and_text_for_bytes(far):
 @test
 def every_list_in_json_is_one_array_of_the_protos_entries(far):
     entries = {("port",): ("Port", 2), ("vn",): ("Vap", 1), ("tsi",): ("Tsi", 2),
-               ("drops",): ("Drop", 2), ("table",): ("Pool", 2), ("table", "fdb"): ("Row", 2)}
+               ("drops",): ("Drop", 2),
+               ("answers",): ("Answered", 2), ("table",): ("Pool", 2), ("table", "fdb"): ("Row", 2)}
     for args, (kind, n) in entries.items():
         got = ok(*args, "--output=json").json
         fields = {f.name for f in NVE.DESCRIPTOR.message_types_by_name[kind].fields}
@@ -46,7 +47,8 @@ def replies_in_json_are_the_protos_replies(far):
          {"vn_id": 100, "vn_name": "blue", "tag": 10, "mtu": 1450, "ignored_parameters": []})
     same(ok("tsi", "activate", TSI, *KEY, "-o", "json").json,
          {"state": "TSI_STATE_ACTIVATED", "vn_id": 100, "tag": 10, "keepalive_ms": 300000,
-          "keepactive_ms": 30000, "epoch": 7, "unchanged": False, "ignored_parameters": []})
+          "keepactive_ms": 30000, "epoch": 7, "unchanged": False, "mtu": 1450,
+          "ignored_parameters": []})
     same(ok("tsi", "clear", TSI, "-p", "p1", "-o", "json").json["cleared"], 1)
     same(ok("tsi", "keepalive", TSI, *KEY, "-o", "json").json, {"failures": []})
     same(ok("vn", "disconnect", "p1", "1", "-o", "json").json["cleared"], 2)

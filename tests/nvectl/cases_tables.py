@@ -71,11 +71,15 @@ def show_has_the_whole_chain_from_tsi_to_vap_to_vn(far):
 
 
 @test
-def drops_and_tables_are_aligned(far):
+def drops_answers_and_tables_are_aligned(far):
     same(ok("drops").lines,
          ["REASON    FRAMES  MEANING",
           "SHORT          0  frame ends inside a header",
           "SRC_MAC  1234567  source MAC is not the TSI's"])
+    same(ok("answers").lines,
+         ["ANSWER         FRAMES  MEANING",
+          "ARP          12345678  ARP requests answered",
+          "FRAG_NEEDED         3  fragmentation-needed sent"])
     same(ok("table").lines, ["TABLE  USED   MAX", "fdb       4  1024", "vap       1  4096"])
     lines = ok("table", "fdb").lines
     same([c.strip() for c in columns(lines[1])], ["vni 5000, mac 02:00:00:00:00:01", "tsi 3"])

@@ -91,7 +91,7 @@ def addr(mac="", ip=""):
 
 
 def tsi_reply(state="ACTIVATED", **more):
-    return NVE.TsiReply(state=NVE.TsiState.Value("TSI_STATE_" + state), vn_id=100, tag=10,
+    return NVE.TsiReply(state=NVE.TsiState.Value("TSI_STATE_" + state), vn_id=100, tag=10, mtu=1450,
                         keepalive_ms=300000, keepactive_ms=30000, **more)
 
 
@@ -136,7 +136,10 @@ def lay_out(far):
                       addresses=[], statistics=None)])],
         "ListDrops": NVE.ListDropsReply(drops=[
             NVE.Drop(reason="SHORT", text="frame ends inside a header", frames=0),
-            NVE.Drop(reason="SRC_MAC", text="source MAC is not the TSI's", frames=1234567)]),
+            NVE.Drop(reason="SRC_MAC", text="source MAC is not the TSI's", frames=1234567)],
+            answers=[
+                NVE.Answered(kind="ARP", text="ARP requests answered", frames=12345678),
+                NVE.Answered(kind="FRAG_NEEDED", text="fragmentation-needed sent", frames=3)]),
         "ListTables": NVE.ListTablesReply(tables=[NVE.Pool(name="fdb", used=4, max=1024),
                                                   NVE.Pool(name="vap", used=1, max=4096)]),
         "DumpTable": [NVE.DumpTableReply(rows=[

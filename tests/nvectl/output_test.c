@@ -141,7 +141,7 @@ static void a_message_shows_all_fields_by_their_proto_names(void **state)
 	assert_string_equal(json_of(&tsi.base),
 			    "{\"state\":\"TSI_STATE_ACTIVATED\",\"vn_id\":0,\"tag\":0,"
 			    "\"keepalive_ms\":0,\"keepactive_ms\":0,"
-			    "\"epoch\":18446744073709551615,\"unchanged\":true,"
+			    "\"epoch\":18446744073709551615,\"unchanged\":true,\"mtu\":0,"
 			    "\"ignored_parameters\":[]}");
 	tsi.state = (Nve__V1__TsiState)9;
 	assert_non_null(strstr(json_of(&tsi.base), "{\"state\":9,"));

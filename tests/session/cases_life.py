@@ -39,8 +39,8 @@ class Life(Case):
         self.assertTrue(1 <= connected.tag <= 4094)
         self.assertEqual(connected.mtu, 1450)
         r = self.nve.Associate(pb.AssociateRequest(tsi=key(1), addresses=[mac(1)]))
-        self.assertEqual((r.state, r.vn_id, r.tag, r.unchanged),
-                         (pb.TSI_STATE_ASSOCIATED, 100, connected.tag, False))
+        self.assertEqual((r.state, r.vn_id, r.tag, r.mtu, r.unchanged),
+                         (pb.TSI_STATE_ASSOCIATED, 100, connected.tag, 1450, False))
         activate = pb.ActivateRequest(tsi=key(1), cause=pb.CAUSE_CREATE)
         r = self.nve.Activate(activate)
         self.assertEqual(r.state, pb.TSI_STATE_ACTIVATED)
@@ -52,7 +52,7 @@ class Life(Case):
         r = self.nve.Deactivate(pb.DeactivateRequest(tsi=key(1)))
         self.assertEqual(r.state, pb.TSI_STATE_ASSOCIATED)
         r = self.nve.Disassociate(pb.DisassociateRequest(tsi=key(1)))
-        self.assertEqual((r.state, r.tag), (pb.TSI_STATE_INIT, 0))
+        self.assertEqual((r.state, r.tag, r.mtu), (pb.TSI_STATE_INIT, 0, 0))
         r = self.nve.VnDisconnect(pb.VnDisconnectRequest(port="p1", vn=pb.VnRef(id=100)))
         self.assertEqual(r.cleared, 0)
 

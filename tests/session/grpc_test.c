@@ -113,7 +113,6 @@ static int open_server(struct harness *h, const struct options *o)
 		.durability = "process",
 		.local_vtep = { .family = 4, .bytes = { 192, 0, 2, 1 } },
 		.started_unix_ns = 1,
-		.tenant_mtu = 1450,
 		.n_notes = 1,
 		.notes = notes,
 	};
