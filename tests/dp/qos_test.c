@@ -124,8 +124,6 @@ static void the_record_and_two_buckets_say_what_was_told(void **state)
 	const struct nve_tsi_row *row;
 
 	(void)state;
-	if (!is_ebpf())
-		skip();
 	dpw_vap(&dpc, A0, TAG_10, 1);
 	assert_int_equal(say(&dpc, 1, true, slow), 0);
 	assert_int_equal(say(&dpc, 2, true, marked), 0);
@@ -169,8 +167,6 @@ static void a_change_of_rate_keeps_what_is_owed_in_bytes_and_the_bucket(void **s
 	uint64_t owed;
 
 	(void)state;
-	if (!is_ebpf())
-		skip();
 	dpw_vap(&dpc, A0, TAG_10, 1);
 	assert_int_equal(say(&dpc, 1, true, qos), 0);
 	dpw_apply(&dpc);
@@ -198,8 +194,6 @@ static void meters_of_released_tsis_are_empty_and_used_again(void **state)
 	uint32_t at;
 
 	(void)state;
-	if (!is_ebpf())
-		skip();
 	dpw_vap(&dpc, A0, TAG_10, 1);
 	for (int i = 0; i < 3 * METERS; i++) {
 		const struct nve_meter *rows = nve_ebpf_meter_map(dpc.dp);
@@ -247,8 +241,6 @@ static void a_resync_keeps_the_buckets_of_those_that_stay_and_frees_the_others(v
 	uint64_t full;
 
 	(void)state;
-	if (!is_ebpf())
-		skip();
 	dpw_vap(&dpc, A0, TAG_10, 1);
 	for (uint32_t slot = 0; slot < 3; slot++)
 		assert_int_equal(say(&dpc, slot, true, slow), 0);
@@ -283,11 +275,13 @@ int main(void)
 		CONTRACT(a_rate_takes_a_meter_at_once_and_is_refused_without_one),
 		CONTRACT(a_meter_is_given_back_by_another_qos_by_the_end_and_by_undoing),
 		CONTRACT(an_inactive_tsi_that_changes_its_port_keeps_a_meter),
+	};
+	const struct CMUnitTest of_maps[] = {
 		CONTRACT(the_record_and_two_buckets_say_what_was_told),
 		CONTRACT(a_change_of_rate_keeps_what_is_owed_in_bytes_and_the_bucket),
 		CONTRACT(meters_of_released_tsis_are_empty_and_used_again),
 		CONTRACT(a_resync_keeps_the_buckets_of_those_that_stay_and_frees_the_others),
 	};
 
-	return dpc_run(tests);
+	return dpc_run(tests) + dpc_run_ebpf(of_maps);
 }
