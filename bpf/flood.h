@@ -181,20 +181,23 @@ static __always_inline int nve_flood_tunnel(struct __sk_buff *skb, struct nve_fl
 static __noinline int nve_flood_access(struct __sk_buff *skb, const struct nve_frame *f)
 {
 	struct nve_flood_run run = nve_flood_begin(skb, f);
-	struct nve_eth eth = { .proto = f->proto };
+	struct nve_eth *eth = nve_tc_room_eth();
 	int why;
 
 	if (!run.flood)
 		return NVE_DROP_NO_MEMBER;
+	if (!eth)
+		return NVE_DROP_INTERNAL;
 	run.longest = nve_tc_len(skb, f);
-	nve_tc_eth(&eth, f->data);
+	nve_tc_eth(eth, f->data);
+	eth->proto = f->proto;
 	why = nve_tc_untag(skb, f);
 	if (why)
 		return why;
 	bpf_loop(nve_flood_size(run.flood), nve_flood_local, &run, 0);
 	if (run.has_remote4 || run.has_remote6) {
-		why = nve_flood_tunnel(skb, &run, &eth,
-				       eth.proto == NVE_P_IP4 || eth.proto == NVE_P_IP6);
+		why = nve_flood_tunnel(skb, &run, eth,
+				       eth->proto == NVE_P_IP4 || eth->proto == NVE_P_IP6);
 		if (why)
 			return why;
 	}

@@ -26,3 +26,12 @@ static __always_inline struct nve_tc_head *nve_tc_room_here(void)
 
 	return bpf_map_lookup_elem(&nve_tc_room, &zero);
 }
+
+/* The same room's end: the tenant's Ethernet header, while outer headers are made before it. */
+static __always_inline struct nve_eth *nve_tc_room_eth(void)
+{
+	struct nve_tc_head *head = nve_tc_room_here();
+
+	return head ? (void *)head + NVE_OUTER_MAX : NULL;
+}
+_Static_assert(sizeof(struct nve_tc_head) >= NVE_OUTER_MAX + sizeof(struct nve_eth), "room");

@@ -31,6 +31,32 @@ struct nve_ask {
 	__u8 pad[2];
 };
 
+/*
+ * What is looked up on its behalf.  Not on the stack: the kernel counts 32 bytes of it for each
+ * function at least, and there are five between a program and nve_owns().
+ */
+struct nve_suppressing {
+	struct nve_ask ask;
+	struct nve_neigh_key neigh;
+	struct nve_fdb_key fdb;
+	struct nve_src_key src;
+	struct nve_neigh_mac claim[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nve_suppressing);
+} nve_suppressing SEC(".maps");
+
+static __always_inline struct nve_suppressing *nve_suppress_room(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nve_suppressing, &zero);
+}
+
 /* A neighbor solicitation with the one option it needs; the advertisement is as long. */
 struct nve_ns {
 	struct nve_ip6 ip;
@@ -111,10 +137,10 @@ static __noinline int nve_asks(struct nve_ask *ask, void *l3, void *end, __u32 p
 enum nve_has { NVE_HAS_NOT, NVE_HAS, NVE_HAS_GONE /* the TSI is not in use */ };
 
 /* Frames to the MAC go to this TSI: does it have the IP, and elsewhere than where it is asked? */
-static __noinline int nve_tsi_has(const struct nve_ask *ask, const struct nve_dest *dest,
+static __noinline int nve_tsi_has(struct nve_suppressing *s, const struct nve_dest *dest,
 				  const __u8 *mac)
 {
-	struct nve_src_key key = { 0 };
+	const struct nve_ask *ask = &s->ask;
 	struct nve_who who = { .tsi = dest->slot };
 	struct nve_tsi_row *row = nve_lookup(tsi, &who.tsi);
 	union nve_where at;
@@ -128,10 +154,10 @@ static __noinline int nve_tsi_has(const struct nve_ask *ask, const struct nve_de
 		return NVE_HAS_GONE;
 	if (at.ifindex == ask->ifindex && at.vid == ask->vid)
 		return NVE_HAS_NOT;
-	key.ifindex = at.ifindex;
-	key.vid = at.vid;
-	nve_mac_copy(key.mac, mac);
-	who.src = nve_lookup(src, &key);
+	s->src.ifindex = at.ifindex;
+	s->src.vid = at.vid;
+	nve_mac_copy(s->src.mac, mac);
+	who.src = nve_lookup(src, &s->src);
 	if (!who.src || who.src->tsi != who.tsi ||
 	    !nve_counts(who.src->when, who.src->gen, who.live))
 		return NVE_HAS_NOT;
@@ -139,64 +165,66 @@ static __noinline int nve_tsi_has(const struct nve_ask *ask, const struct nve_de
 }
 
 /* By the way that frames to the MAC take now, as nve_find() does. */
-static __noinline int nve_mac_has(const struct nve_ask *ask, const struct nve_neigh_mac *claim)
+static __noinline int nve_mac_has(struct nve_suppressing *s, const struct nve_neigh_mac *claim)
 {
-	struct nve_fdb_key key = { .vn_id = ask->vn_id };
 	struct nve_fdb *row;
 	int has;
 
-	nve_mac_copy(key.mac, claim->mac);
-	if (!(claim->flags & NVE_NEIGH_SET) || nve_mac_equal(key.mac, ask->mac))
+	s->fdb.vn_id = s->ask.vn_id;
+	nve_mac_copy(s->fdb.mac, claim->mac);
+	if (!(claim->flags & NVE_NEIGH_SET) || nve_mac_equal(s->fdb.mac, s->ask.mac))
 		return NVE_HAS_NOT;
-	row = nve_lookup(fdb, &key);
+	row = nve_lookup(fdb, &s->fdb);
 	if (!row)
 		return NVE_HAS_NOT;
 	if (row->second.kind == NVE_DEST_TSI) {
-		has = nve_tsi_has(ask, &row->second, key.mac);
+		has = nve_tsi_has(s, &row->second, s->fdb.mac);
 		if (has != NVE_HAS_GONE)
 			return has;
 	}
 	if (row->first.kind == NVE_DEST_VTEP)
 		return claim->flags & NVE_NEIGH_REMOTE ? NVE_HAS : NVE_HAS_NOT;
-	return row->first.kind == NVE_DEST_TSI && nve_tsi_has(ask, &row->first, key.mac) == NVE_HAS;
+	return row->first.kind == NVE_DEST_TSI &&
+	       nve_tsi_has(s, &row->first, s->fdb.mac) == NVE_HAS;
 }
 
 /* Of the claims the one that came later counts, if it holds. */
-static __noinline int nve_neigh_find(struct nve_ask *ask)
+static __always_inline int nve_neigh_find(struct nve_suppressing *s)
 {
-	struct nve_neigh_key key = { 0 };
+	struct nve_ask *ask = &s->ask;
 	struct nve_neigh *row;
-	struct nve_neigh_mac claim[2];
 
-	key.vn_id = ask->vn_id;
-	((nve_u32 *)key.ip)[0] = ((const nve_u32 *)ask->ip)[0];
-	((nve_u32 *)key.ip)[1] = ((const nve_u32 *)ask->ip)[1];
-	((nve_u32 *)key.ip)[2] = ((const nve_u32 *)ask->ip)[2];
-	((nve_u32 *)key.ip)[3] = ((const nve_u32 *)ask->ip)[3];
-	row = nve_lookup(neigh, &key);
+	s->neigh.vn_id = ask->vn_id;
+	((nve_u32 *)s->neigh.ip)[0] = ((const nve_u32 *)ask->ip)[0];
+	((nve_u32 *)s->neigh.ip)[1] = ((const nve_u32 *)ask->ip)[1];
+	((nve_u32 *)s->neigh.ip)[2] = ((const nve_u32 *)ask->ip)[2];
+	((nve_u32 *)s->neigh.ip)[3] = ((const nve_u32 *)ask->ip)[3];
+	row = nve_lookup(neigh, &s->neigh);
 	if (!row)
 		return false;
-	claim[0] = row->second;
-	claim[1] = row->first;
+	s->claim[0] = row->second;
+	s->claim[1] = row->first;
 	/* A row that was removed may have become another's while it was read. */
-	if (bpf_map_lookup_elem(&nve_neigh, &key) != row)
+	if (bpf_map_lookup_elem(&nve_neigh, &s->neigh) != row)
 		return false;
 	for (int i = 0; i < 2; i++) {
-		if (nve_mac_has(ask, &claim[i]) != NVE_HAS)
+		if (nve_mac_has(s, &s->claim[i]) != NVE_HAS)
 			continue;
-		nve_mac_copy(ask->mac, claim[i].mac);
+		nve_mac_copy(ask->mac, s->claim[i].mac);
 		return true;
 	}
 	return false;
 }
 
-/* ask->kind, and the answer in ask->mac; 0: there is none.  Global, so verified once. */
-__noinline int nve_answer_of(struct nve_ask *ask, __u32 group)
+/* ask.kind, and the answer in ask.mac; 0: there is none.  Global, so verified once. */
+__noinline int nve_answer_of(__u32 group)
 {
-	if (!ask || !group || !ask->kind || !(nve_flood_flags(ask->vn_id) & NVE_FLOOD_SUPPRESS) ||
-	    !nve_neigh_find(ask))
+	struct nve_suppressing *s = nve_suppress_room();
+
+	if (!s || !group || !s->ask.kind || !(nve_flood_flags(s->ask.vn_id) & NVE_FLOOD_SUPPRESS) ||
+	    !nve_neigh_find(s))
 		return 0;
-	return ask->kind;
+	return s->ask.kind;
 }
 
 /* --- the hooks -------------------------------------------------------------------------------- */
@@ -212,19 +240,18 @@ __noinline int nve_unknown(__u32 vn_id, __u32 group)
 static __always_inline int nve_suppress(struct nve_frame *f, const __u8 *dst)
 {
 	__u32 group = dst[0] & 1;
-	struct nve_ask ask = {
-		.vn_id = f->vn_id,
-		.ifindex = f->who.ifindex,
-		.vid = f->who.vid,
-	};
+	struct nve_suppressing *s = nve_suppress_room();
 	int why = nve_unknown(f->vn_id, group);
 
-	if (why)
+	if (why || !s)
 		return why;
-	nve_mac_copy(ask.mac, f->who.mac);
-	ask.kind = nve_asks(&ask, f->l3, f->end, f->proto);
-	f->answer = nve_answer_of(&ask, group);
-	nve_mac_copy(f->answer_mac, ask.mac);
+	s->ask.vn_id = f->vn_id;
+	s->ask.ifindex = f->who.ifindex;
+	s->ask.vid = f->who.vid;
+	nve_mac_copy(s->ask.mac, f->who.mac);
+	s->ask.kind = nve_asks(&s->ask, f->l3, f->end, f->proto);
+	f->answer = nve_answer_of(group);
+	nve_mac_copy(f->answer_mac, s->ask.mac);
 	return NVE_FORWARD;
 }
 

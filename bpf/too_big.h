@@ -124,6 +124,17 @@ static __always_inline __u64 nve_too_big_sum(void *at, __u32 len)
 	return (__u32)bpf_csum_diff(NULL, 0, at, len, 0);
 }
 
+/* 'n' is not 0.  The verifier is to see both bounds; that of 6.1 learns none from a test for 0. */
+static __always_inline __u32 nve_too_big_fit(__u32 n)
+{
+	n--;
+	barrier_var(n);
+	if (n > NVE_TOO_BIG_HEAD - 1)
+		n = NVE_TOO_BIG_HEAD - 1;
+	barrier_var(n);
+	return n + 1;
+}
+
 /* --- which packets are answered --------------------------------------------------------------- */
 
 /* One host's, and one that may stand on a wire. */
@@ -183,6 +194,7 @@ static __always_inline bool nve_too_big_no_error6(const struct nve_too_big *t)
 	for (int i = 0; i < NVE_EXT_MAX && nve_too_big_is_ext(kind); i++) {
 		const struct nve_ip6_ext *ext = (const void *)t->head + at;
 
+		barrier_var(at); /* what is bounded is what is used */
 		if (at > NVE_TOO_BIG_HEAD - sizeof(*ext))
 			return false;
 		if (kind == 44 && ext->frag_off & NVE_IP6_OFFSET)
@@ -190,6 +202,7 @@ static __always_inline bool nve_too_big_no_error6(const struct nve_too_big *t)
 		at += kind == 44 ? sizeof(*ext) : (ext->len + 1) * 8;
 		kind = ext->nexthdr;
 	}
+	barrier_var(at);
 	if (nve_too_big_is_ext(kind) || at >= NVE_TOO_BIG_HEAD)
 		return false;
 	return kind != NVE_IPPROTO_ICMP6 ||
@@ -326,8 +339,7 @@ static __always_inline __u32 nve_too_big_piece(struct nve_too_big *t, __u32 i)
 	if (i * NVE_TOO_BIG_HEAD >= t->quote)
 		return 0;
 	nve_too_big_zero(t);
-	barrier_var(left); /* the verifier is to see both bounds of what is used */
-	return left > NVE_TOO_BIG_HEAD ? NVE_TOO_BIG_HEAD : left;
+	return nve_too_big_fit(left);
 }
 
 /* --- XDP: the frame's end is cut off, and its start moved by the new headers. ----------------- */
@@ -345,10 +357,8 @@ static __always_inline bool nve_xdp_too_big_load(struct xdp_md *ctx, struct nve_
 	t->ip6 = proto == NVE_P_IP6;
 	if (!t->ip6 && proto != NVE_P_IP4)
 		return false;
-	barrier_var(n);
-	if (n > NVE_TOO_BIG_HEAD)
-		n = NVE_TOO_BIG_HEAD;
-	return n && !bpf_xdp_load_bytes(ctx, NVE_TOO_BIG_AT, t->head, n);
+	n = nve_too_big_fit(n);
+	return !bpf_xdp_load_bytes(ctx, NVE_TOO_BIG_AT, t->head, n);
 }
 
 static long nve_xdp_too_big_read(__u32 i, struct nve_too_big_run *run)
@@ -413,10 +423,8 @@ static __always_inline bool nve_tc_too_big_load(struct __sk_buff *skb, struct nv
 	t->ip6 = skb->protocol == NVE_P_IP6;
 	if (!t->ip6 && skb->protocol != NVE_P_IP4)
 		return false;
-	barrier_var(n);
-	if (n > NVE_TOO_BIG_HEAD)
-		n = NVE_TOO_BIG_HEAD;
-	return n && !bpf_skb_load_bytes(skb, sizeof(struct nve_eth), t->head, n);
+	n = nve_too_big_fit(n);
+	return !bpf_skb_load_bytes(skb, sizeof(struct nve_eth), t->head, n);
 }
 
 /* Copies a piece to behind all that is quoted and the new headers. */
