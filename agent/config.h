@@ -10,7 +10,8 @@
 
 struct nve_config_limits {
 	uint32_t tsis, addresses, vns, vaps;           /* core, store and datapath */
-	uint32_t fdb, vteps, flood;                    /* datapath */
+	uint32_t fdb, vteps, flood, meters;            /* datapath */
+	uint32_t rate_mbit;                            /* core: of a TSI, in one direction */
 	uint32_t sessions, outstanding, message_bytes; /* front end */
 };
 

@@ -24,6 +24,8 @@ static const struct number {
 	LIMIT(fdb, 100000, 4000000),
 	LIMIT(vteps, 1000, 65536),
 	LIMIT(flood, 128, 128), /* what one row of the datapath's flood table holds */
+	N("limits/meters", limits.meters, limits.meters, 10000, 0, 1000000),
+	LIMIT(rate_mbit, 100000, 100000), /* NVE_QOS_RATE_MAX */
 	LIMIT(sessions, 256, 4096),
 	LIMIT(outstanding, 1024, 65536),
 	/* 1 MiB of empty messages unpacks to 30 MiB: no more than that for one request. */

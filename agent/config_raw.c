@@ -77,6 +77,8 @@ static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("fdb", struct raw_limits, fdb),
 	NUMBER("vteps", struct raw_limits, vteps),
 	NUMBER("flood", struct raw_limits, flood),
+	NUMBER("meters", struct raw_limits, meters),
+	NUMBER("rate_mbit", struct raw_limits, rate_mbit),
 	NUMBER("sessions", struct raw_limits, sessions),
 	NUMBER("outstanding", struct raw_limits, outstanding),
 	NUMBER("message_bytes", struct raw_limits, message_bytes),

@@ -38,7 +38,7 @@ struct raw_timer {
 };
 
 struct raw_limits {
-	uint32_t *tsis, *addresses, *vns, *vaps, *fdb, *vteps, *flood;
+	uint32_t *tsis, *addresses, *vns, *vaps, *fdb, *vteps, *flood, *meters, *rate_mbit;
 	uint32_t *sessions, *outstanding, *message_bytes;
 };
 

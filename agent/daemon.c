@@ -91,7 +91,8 @@ static struct nve_dp_config dp_config(const struct nve_config *config)
 			    .max_addrs = config->limits.addresses,
 			    .max_fdb = config->limits.fdb,
 			    .max_vteps = config->limits.vteps,
-			    .max_flood = config->limits.flood },
+			    .max_flood = config->limits.flood,
+			    .max_meters = config->limits.meters },
 	};
 }
 
@@ -102,6 +103,7 @@ static struct nve_core_config core_config(const struct nve_config *config)
 		.max_vns = config->limits.vns,
 		.max_tsis = config->limits.tsis,
 		.max_addrs = config->limits.addresses,
+		.max_rate = config->limits.rate_mbit * UINT64_C(1000000),
 		.keepalive = config->keepalive,
 		.keepactive = config->keepactive,
 		.quarantine_ns = config->quarantine_ms * UINT64_C(1000000),

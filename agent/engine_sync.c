@@ -128,9 +128,12 @@ int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set)
 				   .glean = glean_of(e->core, slot),
 				   .epoch = tsi->epoch,
 				   .glean_every_ns = tsi->glean_age_ms * 1000000ull / 4,
+				   .qos = tsi->qos,
 				   .n_addrs = tsi->n_addrs,
 				   .addrs = e->addrs };
 	r = e->dp_ops->tsi_set(e->dp, &row);
+	if (r == -EDQUOT)
+		return noting(e, -ENOSPC, NVE_RES_METERS);
 	said = nve_neigh_of_tsi(e, slot, tsi->key.vn_id, tsi->n_addrs);
 	return noting(e, r ? r : said, NVE_RES_ADDRS);
 }

@@ -91,9 +91,10 @@ static int resolve(struct nve_engine *e, const struct nve_request *req, uint32_t
 }
 
 static const char *const resource_tables[] = {
-	[NVE_RES_TSIS] = "tsi",  [NVE_RES_ADDRS] = "src", [NVE_RES_VAPS] = "vap",
-	[NVE_RES_VNS] = "flood", [NVE_RES_TAGS] = "",     [NVE_RES_VTEPS] = "vtep",
-	[NVE_RES_FDB] = "fdb",   [NVE_RES_CLIENT] = "",   [NVE_RES_ACLS] = "acl",
+	[NVE_RES_TSIS] = "tsi",     [NVE_RES_ADDRS] = "src", [NVE_RES_VAPS] = "vap",
+	[NVE_RES_VNS] = "flood",    [NVE_RES_TAGS] = "",     [NVE_RES_VTEPS] = "vtep",
+	[NVE_RES_FDB] = "fdb",      [NVE_RES_CLIENT] = "",   [NVE_RES_ACLS] = "acl",
+	[NVE_RES_METERS] = "meter",
 };
 
 static uint32_t limit_of(const struct nve_engine *e)
@@ -107,6 +108,8 @@ static uint32_t limit_of(const struct nve_engine *e)
 		return e->limits.max_fdb;
 	case NVE_RES_ADDRS:
 		return e->limits.max_addrs;
+	case NVE_RES_METERS:
+		return e->limits.max_meters;
 	default:
 		return e->limits.max_tsis;
 	}

@@ -188,8 +188,9 @@ static __noinline int nve_flood_access(struct __sk_buff *skb, const struct nve_f
 		return NVE_DROP_NO_MEMBER;
 	run.longest = nve_tc_len(skb, f);
 	nve_tc_eth(&eth, f->data);
-	if (bpf_skb_vlan_pop(skb))
-		return NVE_DROP_NO_ROOM;
+	why = nve_tc_untag(skb, f);
+	if (why)
+		return why;
 	bpf_loop(nve_flood_size(run.flood), nve_flood_local, &run, 0);
 	if (run.has_remote4 || run.has_remote6) {
 		why = nve_flood_tunnel(skb, &run, &eth,

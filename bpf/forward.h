@@ -8,6 +8,7 @@
 #include "acl.h"
 #include "answer.h"
 #include "outer.h"
+#include "qos.h"
 
 /* A TSI can be reached if it is Activated, the address counts, and it is of this VN. */
 static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest *dest)
@@ -106,12 +107,17 @@ static __always_inline int nve_access(struct nve_frame *f, bool tc)
 		if (why)
 			return why;
 	}
-	if (f->to)
-		return f->at.ifindex == f->who.ifindex && f->at.vid == f->who.vid
-			       ? NVE_DROP_SAME_PORT
-			       : NVE_FORWARD;
-	nve_entropy(f);
-	return f->vtep ? NVE_FORWARD : nve_suppress(f, eth->dst);
+	if (f->to && f->at.ifindex == f->who.ifindex && f->at.vid == f->who.vid)
+		return NVE_DROP_SAME_PORT;
+	if (!f->to)
+		nve_entropy(f);
+	if (!f->to && !f->vtep)
+		why = nve_suppress(f, eth->dst);
+	if (!why && f->in_features & NVE_QOS_FROM)
+		why = nve_qos_from(f, tc);
+	if (!why && f->to && f->out_features & NVE_QOS_TO)
+		why = nve_qos_to(f, tc);
+	return why;
 }
 
 /* A frame from the underlay, to the same point. */
@@ -130,11 +136,14 @@ static __always_inline int nve_underlay(struct nve_frame *f, bool tc)
 		return NVE_DROP_SHORT;
 	f->proto = eth->proto;
 	f->l3 = (void *)(eth + 1);
+	f->tci = 0;
 	why = nve_tos_in(f) ?: nve_check_inner(eth);
 	if (!why && !nve_near_underlay(f, eth))
 		why = nve_find(f, eth->dst);
 	if (!why && f->to && f->out_features & NVE_TSI_ACL_OUT)
 		why = nve_acl_underlay(f, tc, f->to->acl);
+	if (!why && f->to && f->out_features & NVE_QOS_TO)
+		why = nve_qos_to(f, tc);
 	if (why || f->to)
 		return why;
 	if (!f->vtep) /* who asks behind another NVE is answered there */

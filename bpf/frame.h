@@ -50,7 +50,7 @@ struct nve_frame {
 	__u32 segs;      /* frames it will be on a wire (GSO) */
 	__u32 vn_id;
 	__u32 vni;
-	__u16 tci;
+	__u16 tci;         /* of the tag it came with, and all but the VID of the one it gets */
 	__be16 proto;      /* EtherType of the tenant's frame */
 	__u16 sport;       /* __be16: entropy in the outer source port */
 	__u16 set_tos;     /* what the tenant's is to become, | NVE_SET_TOS; 0: as it is */
@@ -180,6 +180,12 @@ static __always_inline bool nve_counts(__u8 when, __u16 gen, __u64 live)
 	if (when == NVE_WHEN_FROM)
 		return age >= 0;
 	return when == NVE_WHEN_UNTIL && age < 0;
+}
+
+/* What the tag says on frames to a TSI. */
+static __always_inline __u16 nve_tci(const struct nve_frame *f)
+{
+	return (f->tci & ~NVE_VID_MASK) | f->at.vid;
 }
 
 static __always_inline __u64 nve_live(const struct nve_tsi_row *row)

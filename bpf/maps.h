@@ -164,6 +164,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nve_meter);
 } nve_bum SEC(".maps");
+/* What meters of TSIs refer to; row 0 is none.  Mapped by the agent; the programs write 'full'. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct nve_meter);
+} nve_meter SEC(".maps");
+
 /* TSI slot % NVE_ICMP_METERS -> rate of the ICMP errors that it is sent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

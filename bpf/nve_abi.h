@@ -148,6 +148,8 @@ enum nve_tsi_features {
 	NVE_TSI_GLEAN = 1 << 5,   /* source addresses are learned */
 };
 
+#define NVE_MARK_SET 0x80 /* in pcp and dscp of a TSI's row */
+
 /*
  * 'live' is stored by the agent in one piece, and all that a frame's fate depends on hangs on it:
  * the high half is nonzero when Activated, the low half is the generation of the TSI's addresses.
@@ -165,10 +167,12 @@ struct nve_tsi_row {
 	__u8 tunnel;     /* enum nve_tunnel_flags of the VN */
 	__u8 features;   /* enum nve_tsi_features */
 	__u8 pad;
-	__u32 meter; /* 0 = none */
+	__u32 meter; /* of frames from it, the next row is of those to it; 0 = none */
 	__u64 epoch;
 	__u32 acl; /* acl_set of the VN's rules; 0 = none */
-	__u8 reserved[12];
+	__u8 pcp;  /* of the tag on frames to it, with NVE_MARK_SET; else 0 */
+	__u8 dscp; /* of packets from it, with NVE_MARK_SET; else 0 */
+	__u8 reserved[10];
 };
 _Static_assert(sizeof(struct nve_tsi_row) == 64, "map ABI, one cache line");
 
@@ -442,7 +446,8 @@ enum nve_send_kind { NVE_SEND_TO_VAP, NVE_SEND_TO_VN };
 	X(port)                                                                                    \
 	X(vap)                                                                                     \
 	X(tsi)                                                                                     \
-	X(src) X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(neigh) X(bum) X(acl) X(gleaner) X(near)
+	X(src)                                                                                     \
+	X(src_ip) X(fdb) X(vtep) X(peer) X(flood) X(neigh) X(bum) X(acl) X(gleaner) X(near) X(meter)
 enum nve_traced {
 #define NVE_TRACED_ENUM(name) NVE_TRACED_##name,
 	NVE_TRACED(NVE_TRACED_ENUM)

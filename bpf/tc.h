@@ -14,7 +14,7 @@ static __always_inline int nve_tc_access(struct __sk_buff *skb, struct nve_frame
 	if (f->vtep)
 		why = nve_tc_encap(skb, f);
 	else if (f->to)
-		why = nve_tc_retag(skb, (f->tci & ~NVE_VID_MASK) | f->at.vid);
+		why = nve_tc_retag(skb, f);
 	else if (f->answer)
 		return nve_tc_answer(skb, f);
 	else
@@ -35,7 +35,7 @@ static __always_inline int nve_tc_underlay(struct __sk_buff *skb, struct nve_fra
 		return nve_tc_relay(skb, f);
 	if (!f->to)
 		return nve_flood_underlay(skb, f);
-	why = nve_tc_unwrap(skb, f) ?: nve_tc_tag(skb, f->at.vid);
+	why = nve_tc_unwrap(skb, f) ?: nve_tc_tag(skb, nve_tci(f));
 	if (!why)
 		nve_count_out(f);
 	return why;

@@ -143,36 +143,7 @@ static __always_inline void nve_tc_head(struct nve_tc_head *head, const struct n
 	((nve_u16 *)at)[6] = f->proto;
 }
 
-/* Tag out, tunnel in. */
-static __always_inline int nve_tc_wrap(struct __sk_buff *skb, const struct nve_frame *f,
-				       bool outer6)
-{
-	__u32 len = (outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN) + sizeof(struct nve_eth);
-	struct nve_tc_head *head = nve_tc_room_here();
-	int why;
-
-	if (!head)
-		return NVE_DROP_INTERNAL;
-	nve_tc_head(head, f, f->data, 0, outer6);
-	/* From here on the frame moves: no pointer into it is used again. */
-	if (bpf_skb_vlan_pop(skb))
-		return NVE_DROP_NO_ROOM;
-	why = nve_tc_grow(skb, outer6);
-	if (why)
-		return why;
-	return bpf_skb_store_bytes(skb, 0, head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
-}
-
-static __always_inline int nve_tc_encap(struct __sk_buff *skb, struct nve_frame *f)
-{
-	int why = nve_check_vtep(f->vtep, nve_tc_len(skb, f));
-
-	if (why)
-		return why;
-	return nve_vtep_is6(f->vtep) ? nve_tc_wrap(skb, f, true) : nve_tc_wrap(skb, f, false);
-}
-
-/* Gives the tenant's packet, no longer in a tunnel, its DSCP and ECN. */
+/* Gives the tenant's packet, in no tunnel and without tag, its DSCP and ECN. */
 static __noinline int nve_tc_set_tos(struct __sk_buff *skb, __u32 proto, __u8 tos)
 {
 	__u32 at = sizeof(struct nve_eth);
@@ -190,6 +161,59 @@ static __noinline int nve_tc_set_tos(struct __sk_buff *skb, __u32 proto, __u8 to
 		return NVE_DROP_NO_ROOM;
 	}
 	return bpf_skb_store_bytes(skb, at, is, sizeof(is), 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+/* The same for a packet from a TSI that has a DSCP of its own. */
+static __noinline int nve_tc_mark(struct __sk_buff *skb, __u32 proto, __u8 dscp)
+{
+	__u8 was[2], tos;
+
+	if (proto != NVE_P_IP4 && proto != NVE_P_IP6)
+		return NVE_FORWARD;
+	if (bpf_skb_load_bytes(skb, sizeof(struct nve_eth), was, sizeof(was)))
+		return NVE_DROP_NO_ROOM;
+	tos = nve_tos_of(proto, was);
+	if (nve_qos_tos(dscp, tos) == tos)
+		return NVE_FORWARD;
+	return nve_tc_set_tos(skb, proto, nve_qos_tos(dscp, tos));
+}
+
+/* Tag out; a frame of the NVE's own is from nobody. */
+static __always_inline int nve_tc_untag(struct __sk_buff *skb, const struct nve_frame *f)
+{
+	__u8 dscp = nve_qos_dscp(f);
+	__u32 proto = f->proto;
+
+	if (bpf_skb_vlan_pop(skb))
+		return NVE_DROP_NO_ROOM;
+	return dscp ? nve_tc_mark(skb, proto, dscp) : NVE_FORWARD;
+}
+
+/* Tag out, tunnel in. */
+static __always_inline int nve_tc_wrap(struct __sk_buff *skb, const struct nve_frame *f,
+				       bool outer6)
+{
+	__u32 len = (outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN) + sizeof(struct nve_eth);
+	struct nve_tc_head *head = nve_tc_room_here();
+	int why;
+
+	if (!head)
+		return NVE_DROP_INTERNAL;
+	nve_tc_head(head, f, f->data, 0, outer6);
+	/* From here on the frame moves: no pointer into it is used again. */
+	why = nve_tc_untag(skb, f) ?: nve_tc_grow(skb, outer6);
+	if (why)
+		return why;
+	return bpf_skb_store_bytes(skb, 0, head, len, 0) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
+}
+
+static __always_inline int nve_tc_encap(struct __sk_buff *skb, struct nve_frame *f)
+{
+	int why = nve_check_vtep(f->vtep, nve_tc_len(skb, f));
+
+	if (why)
+		return why;
+	return nve_vtep_is6(f->vtep) ? nve_tc_wrap(skb, f, true) : nve_tc_wrap(skb, f, false);
 }
 
 /*
@@ -240,9 +264,10 @@ static __always_inline int nve_tc_tag(struct __sk_buff *skb, __u16 tci)
 	return bpf_skb_vlan_push(skb, NVE_P_8021Q, tci) ? NVE_DROP_NO_ROOM : NVE_FORWARD;
 }
 
-static __always_inline int nve_tc_retag(struct __sk_buff *skb, __u16 tci)
+/* From one local TSI to another: another VID. */
+static __always_inline int nve_tc_retag(struct __sk_buff *skb, const struct nve_frame *f)
 {
-	return bpf_skb_vlan_pop(skb) ? NVE_DROP_NO_ROOM : nve_tc_tag(skb, tci);
+	return nve_tc_untag(skb, f) ?: nve_tc_tag(skb, nve_tci(f));
 }
 
 /* The new header is as long as the old one, or the old one is taken out first. */

@@ -23,6 +23,8 @@
 enum {
 	NVE_VLAN_HLEN = 4,
 	NVE_VID_MASK = 0x0fff,
+	NVE_VLAN_DEI = 0x1000,
+	NVE_PCP_SHIFT = 13,
 	NVE_OUTER4_LEN = 50, /* Ethernet 14, IPv4 20, UDP 8, VXLAN or Geneve 8 */
 	NVE_OUTER6_LEN = 70, /* IPv6 40 */
 	NVE_IPPROTO_ICMP6 = 58,

@@ -30,6 +30,8 @@ static __always_inline int nve_xdp_wrap(struct xdp_md *ctx, struct nve_frame *f,
 	int outer_len = outer6 ? NVE_OUTER6_LEN : NVE_OUTER4_LEN;
 	void *data;
 
+	if (nve_qos_dscp(f) && nve_qos_mark(f->proto, f->l3, f->end, nve_qos_dscp(f)))
+		return NVE_DROP_INTERNAL;
 	if (bpf_xdp_adjust_head(ctx, NVE_VLAN_HLEN - outer_len))
 		return NVE_DROP_NO_ROOM;
 	/* The frame moved: older pointers into it are dead. */
@@ -81,7 +83,7 @@ static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f
 	nve_macs_put(data, macs);
 	tag = data + 2 * NVE_ETH_ALEN;
 	*(__be16 *)tag = NVE_P_8021Q;
-	*((__be16 *)tag + 1) = bpf_htons(f->at.vid);
+	*((__be16 *)tag + 1) = bpf_htons(nve_tci(f));
 	return NVE_FORWARD;
 }
 
@@ -94,7 +96,9 @@ static __always_inline int nve_xdp_retag(struct nve_frame *f)
 		return NVE_TO_HOST;
 	if ((void *)(tag + 1) > f->end)
 		return NVE_DROP_INTERNAL;
-	tag->tci = bpf_htons((f->tci & ~NVE_VID_MASK) | f->at.vid);
+	if (nve_qos_dscp(f) && nve_qos_mark(f->proto, f->l3, f->end, nve_qos_dscp(f)))
+		return NVE_DROP_INTERNAL;
+	tag->tci = bpf_htons(nve_tci(f));
 	return NVE_FORWARD;
 }
 
@@ -148,9 +152,9 @@ static __always_inline int nve_xdp_flood(struct xdp_md *ctx, struct nve_frame *f
 	int why;
 
 	f->at.ifindex = nve_copy_loop();
-	/* TC's dry run tells of the same copies; and TC knows to leave out those to TSIs (acl.h).
-	 */
-	if (nve_dry || !f->at.ifindex || f->no_local)
+	/* TC's dry run tells of the same copies; and TC knows to leave out those to TSIs (acl.h),
+	 * to charge and to mark them (qos.h). */
+	if (nve_dry || !f->at.ifindex || f->no_local || f->in_features & NVE_QOS_FROM)
 		return NVE_TO_HOST;
 	why = nve_copy_ready(&c, f->len);
 	if (why)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The invariants, each looked at from the other side than the one that maintains it. */
 #include "core/core_internal.h"
+#include "core/qos.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,7 @@ static void check_tsi(const struct nve_core *core, uint32_t slot)
 	const struct nve_tsi_key *key = &tsi->pub.key;
 
 	CHECK(tsi->pub.state == NVE_TSI_ASSOCIATED || tsi->pub.state == NVE_TSI_ACTIVATED);
+	CHECK(nve_qos_valid(&tsi->pub.qos));
 	CHECK(nve_core_find_tsi(core, key) == slot);
 	CHECK(nve_vap_find(core, key->port, key->vn_id) == tsi->vap);
 	CHECK((tsi->heap_pos != 0) == (tsi->pub.deadline_ns != NVE_NEVER_NS));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The core as a whole: its block of memory, the entry for events, and reading. */
 #include "core/core_internal.h"
+#include "core/qos.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,6 +74,8 @@ static bool config_valid(const struct nve_core_config *config)
 		if (config->port_scope[i] >= config->n_scopes &&
 		    config->port_scope[i] != NVE_PORT_NONE)
 			return false;
+	if (config->max_rate && !nve_qos_rate_fits(config->max_rate))
+		return false;
 	return timer_valid(&config->keepalive) && timer_valid(&config->keepactive);
 }
 

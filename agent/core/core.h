@@ -36,6 +36,7 @@ struct nve_core_config {
 	uint32_t max_addrs; /* of all TSIs together */
 	struct nve_timer_config keepalive;
 	struct nve_timer_config keepactive;
+	uint64_t max_rate; /* bits a second: more is not granted to a TSI; 0 = any; core/qos.h */
 	uint64_t quarantine_ns;      /* D6 */
 	uint64_t duplicate_alarm_ns; /* D7; 0 = off */
 	uint64_t hash_seed; /* secret and random, so that nobody can choose keys that collide */

@@ -34,6 +34,7 @@ enum nve_event_flags {
 	NVE_EV_BY_NVE = 1 << 5,         /* not asked for by the hypervisor: 'why' says the reason */
 	/* glean_max and _age_ms are asked for; else they are the default of a TSI to be made. */
 	NVE_EV_HAS_GLEAN = 1 << 6,
+	NVE_EV_HAS_QOS = 1 << 7, /* 'qos' is what the TSI shall have (S96) */
 };
 
 enum nve_due_kind { NVE_DUE_NONE, NVE_DUE_TSI, NVE_DUE_TAG, NVE_DUE_DUPLICATE, NVE_DUE_GLEAN };
@@ -66,6 +67,7 @@ struct nve_event {
 	uint32_t n_only;
 	const struct nve_addr *addrs; /* the caller's, not kept */
 	const struct nve_addr *only;
+	struct nve_qos qos;  /* proposed: Associate, Activate, Update; see core/qos.h */
 	enum nve_reason why; /* with BY_NVE */
 	struct nve_due due;
 };
@@ -82,6 +84,7 @@ enum nve_resource {
 	NVE_RES_FDB,
 	NVE_RES_CLIENT, /* one client's share */
 	NVE_RES_ACLS,
+	NVE_RES_METERS,
 };
 
 /* What the requester is told.  On refusal only reason and the fields said below mean anything. */
@@ -95,6 +98,7 @@ struct nve_answer {
 	uint32_t n_cleared;    /* Clear, VnDisconnect: TSI instances taken to Init */
 	uint32_t keepalive_ms; /* granted */
 	uint32_t keepactive_ms;
+	struct nve_qos qos; /* granted */
 	uint64_t epoch;
 	uint8_t resource; /* enum nve_resource, on NO_RESOURCES */
 	uint32_t used;

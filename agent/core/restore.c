@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Start-up: puts back what the store kept.  Trusts no record; emits no action. */
 #include "core/core_internal.h"
+#include "core/qos.h"
 
 #include <errno.h>
 #include <string.h>
@@ -118,8 +119,8 @@ static bool tsi_valid(const struct nve_core *core, uint32_t slot, const struct n
 	if (tsi->key.pad || nve_vap_find(core, tsi->key.port, tsi->key.vn_id) == NVE_SLOT_NONE ||
 	    nve_core_find_tsi(core, &tsi->key) != NVE_SLOT_NONE)
 		return false;
-	if (!addrs_valid(tsi, addrs) || !gleaned_valid(core, tsi, addrs) ||
-	    tsi->n_addrs > pool->max - pool->used)
+	if (!nve_qos_valid(&tsi->qos) || !addrs_valid(tsi, addrs) ||
+	    !gleaned_valid(core, tsi, addrs) || tsi->n_addrs > pool->max - pool->used)
 		return false;
 	for (uint32_t i = 0; i < tsi->n_addrs; i++)
 		if (borne_by_another(core, &tsi->key, &addrs[i].addr))

@@ -5,6 +5,9 @@
  * checked against the tables, then what differs is changed.
  */
 #include "core/core_internal.h"
+#include "core/qos.h"
+
+#include <string.h>
 
 struct wish {
 	const struct nve_event *ev;
@@ -16,6 +19,7 @@ struct wish {
 	uint32_t glean_age_ms;
 	uint16_t glean_max;
 	uint8_t cause;
+	struct nve_qos qos;
 	struct nve_addr_set set;
 };
 
@@ -68,6 +72,18 @@ static void wish_glean(const struct nve_core *core, struct wish *wish)
 
 	wish->glean_max = anew ? ev->glean_max : tsi->glean_max;
 	wish->glean_age_ms = anew ? ev->glean_age_ms : tsi->glean_age_ms;
+}
+
+/* Without a proposal it stays as it is. */
+static void wish_qos(const struct nve_core *core, struct wish *wish)
+{
+	const struct nve_event *ev = wish->ev;
+	const struct nve_tsi *tsi = nve_core_tsi(core, wish->slot);
+
+	if (ev->flags & NVE_EV_HAS_QOS && (signals(ev) || ev->kind == NVE_EV_UPDATE))
+		wish->qos = nve_qos_grant(&ev->qos, core->config.max_rate);
+	else if (tsi)
+		wish->qos = tsi->qos;
 }
 
 static enum nve_reason wish_addrs(const struct nve_core *core, struct wish *wish)
@@ -164,6 +180,7 @@ static enum nve_reason check(const struct nve_core *core, struct wish *wish,
 	uint16_t proposed = signals(ev) ? ev->tag : 0;
 	enum nve_reason reason;
 
+	wish_qos(core, wish);
 	reason = wish_timers(core, wish);
 	wish_glean(core, wish);
 	if (reason == NVE_REASON_OK)
@@ -328,7 +345,9 @@ static void apply(struct nve_core *core, struct wish *wish, struct nve_answer *a
 	bool updated = !tsi || wish->set.n_new || wish->set.n_drop || wish->port != tsi->key.port ||
 		       wish->keepalive_ms != tsi->keepalive_ms ||
 		       wish->keepactive_ms != tsi->keepactive_ms ||
-		       wish->glean_max != tsi->glean_max || wish->glean_age_ms != tsi->glean_age_ms;
+		       wish->glean_max != tsi->glean_max ||
+		       wish->glean_age_ms != tsi->glean_age_ms ||
+		       memcmp(&wish->qos, &tsi->qos, sizeof(wish->qos));
 	bool changed = updated || wish->from != wish->to || wish->set.switched ||
 		       wish->cause != tsi->cause;
 	bool begins = ev->kind == NVE_EV_ACTIVATE && (wish->from != wish->to || wish->set.n_begin);
@@ -345,6 +364,8 @@ static void apply(struct nve_core *core, struct wish *wish, struct nve_answer *a
 	enter_state(core, wish);
 	if (tsi->cause != wish->cause)
 		NVE_SET(core, tsi->cause, wish->cause);
+	if (memcmp(&tsi->qos, &wish->qos, sizeof(wish->qos)))
+		NVE_SET(core, tsi->qos, wish->qos);
 	if (begins)
 		NVE_SET(core, tsi->epoch, ev->epoch);
 	make_way(core, wish, wish->port != ev->key.port);

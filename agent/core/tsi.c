@@ -63,6 +63,7 @@ void nve_tsi_answer(const struct nve_core *core, uint32_t slot, struct nve_answe
 	answer->vn_id = tsi->key.vn_id;
 	answer->keepalive_ms = tsi->keepalive_ms;
 	answer->keepactive_ms = tsi->keepactive_ms;
+	answer->qos = tsi->qos;
 	answer->epoch = tsi->epoch;
 }
 

@@ -84,6 +84,23 @@ struct nve_tsi_key {
 };
 _Static_assert(sizeof(struct nve_tsi_key) == 24, "nve_tsi_key is compared and hashed as bytes");
 
+enum nve_qos_flags { NVE_QOS_PCP = 1 << 0, NVE_QOS_DSCP = 1 << 1 };
+
+/*
+ * What a TSI's traffic is held to (S96): see nve.proto.  A rate of 0 is no limit, and then its
+ * burst is 0; bytes that 'flags' does not name are zero, so that two are equal when their bytes
+ * are.
+ */
+struct nve_qos {
+	uint64_t from_tsi, to_tsi;             /* bits a second */
+	uint32_t from_tsi_burst, to_tsi_burst; /* bytes */
+	uint8_t flags;                         /* enum nve_qos_flags */
+	uint8_t pcp;                           /* of the tag on unicast frames to the TSI */
+	uint8_t dscp;                          /* of IP packets from the TSI */
+	uint8_t pad[5];                        /* zero */
+};
+_Static_assert(sizeof(struct nve_qos) == 32, "nve_qos is compared as bytes");
+
 /* RFC 8394 figure 5, one per (port, VN): the access side's view of a VN. */
 struct nve_vap {
 	uint32_t vn_id;
@@ -111,6 +128,7 @@ struct nve_tsi {
 	uint32_t glean_age_ms; /* a gleaned address unseen for so long is forgotten (D8) */
 	uint16_t glean_max;    /* how many there can be; 0 = nothing is gleaned */
 	uint16_t pad;          /* zero */
+	struct nve_qos qos;    /* granted */
 };
 
 /* One address of a TSI with its own switch (D13). */

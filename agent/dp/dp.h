@@ -54,7 +54,8 @@ struct nve_dp_limits {
 	uint32_t max_addrs; /* of all TSIs */
 	uint32_t max_fdb;   /* local and remote MACs */
 	uint32_t max_vteps;
-	uint32_t max_flood; /* VTEPs and access ports of one VN */
+	uint32_t max_flood;  /* VTEPs and access ports of one VN */
+	uint32_t max_meters; /* TSIs with a rate; may be 0 */
 };
 
 /* A source address that a TSI sends from, seen at a port and tag: a MAC, or a MAC and an IP. */
@@ -133,6 +134,7 @@ struct nve_dp_tsi {
 	uint8_t glean; /* enum nve_dp_glean */
 	uint64_t epoch;
 	uint64_t glean_every_ns;
+	struct nve_qos qos; /* valid (core/qos.h); what is owed under an old rate stays owed */
 	uint16_t n_addrs;
 	const struct nve_tsi_addr *addrs; /* the caller's; copied */
 };
@@ -264,6 +266,7 @@ struct nve_dp_ops {
 	int (*vn_del)(struct nve_dp *dp, uint32_t vn_id);
 	int (*vap_set)(struct nve_dp *dp, const struct nve_dp_vap *vap);
 	int (*vap_del)(struct nve_dp *dp, uint16_t port, uint16_t tag);
+	/* -EDQUOT: it has a rate, and no meter is left. */
 	int (*tsi_set)(struct nve_dp *dp, const struct nve_dp_tsi *tsi);
 	int (*tsi_del)(struct nve_dp *dp, uint32_t slot);
 	int (*fdb_set)(struct nve_dp *dp, const struct nve_dp_fdb *fdb);

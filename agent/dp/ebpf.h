@@ -32,6 +32,7 @@ enum nve_ebpf_map {
 	NVE_MAP_BUM,
 	NVE_MAP_ACL_SET,
 	NVE_MAP_ACL,
+	NVE_MAP_METER,
 	NVE_MAP_ICMP_METER,
 	NVE_MAP_GLEANER,
 	NVE_MAP_GLEANED,
@@ -90,6 +91,7 @@ struct nve_dp {
 	uint32_t near_of[NVE_NEAR_VN_MAX + 1];    /* entries by number of their VN */
 	uint32_t near_taken[NVE_NEAR_VN_MAX + 1]; /* by number: the VN that has it, or 0 */
 	uint16_t near_last;
+	struct nve_ebpf_meters *meters;
 	uint32_t n_cpus;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */

@@ -131,6 +131,7 @@ static void out_of_use(struct nve_dp *dp)
 	uint32_t first[2];
 
 	each_tsi(dp, switch_off);
+	each_tsi(dp, nve_ebpf_meter_leave);
 	each_vap(dp, false);
 	each_tsi(dp, remove_addrs);
 	if (bpf_map_get_next_key(dp->map[NVE_MAP_TSI_DROPS], NULL, first) == 0)

@@ -32,6 +32,7 @@ static const char *const key_names[NVE_MAPS] = {
 	[NVE_MAP_PORT] = "ifindex",  [NVE_MAP_VAP] = "vap",     [NVE_MAP_TSI] = "tsi",
 	[NVE_MAP_VTEP] = "vtep",     [NVE_MAP_FLOOD] = "vn_id", [NVE_MAP_DROPS] = "reason",
 	[NVE_MAP_TSI_STATS] = "tsi", [NVE_MAP_BUM] = "vn_id",   [NVE_MAP_NEAR_VN] = "hash_and_vid",
+	[NVE_MAP_METER] = "meter",
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
@@ -278,6 +279,7 @@ static int dump_rows(struct nve_dp *dp, struct nve_ebpf_dump *d)
 	const uint8_t *rows = d->map == NVE_MAP_VAP       ? (void *)dp->vap
 			      : d->map == NVE_MAP_TSI     ? (void *)dp->tsi
 			      : d->map == NVE_MAP_NEAR_VN ? (void *)dp->near_vn
+			      : d->map == NVE_MAP_METER   ? nve_ebpf_meter_map(dp)
 							  : NULL;
 	size_t size = d->info.value_size;
 
@@ -405,6 +407,8 @@ static uint64_t used_rows(struct nve_dp *dp, enum nve_ebpf_map map)
 	case NVE_MAP_NEAR_VN:
 		return s->vaps.n < dp->buffer[map].max_entries ? s->vaps.n
 							       : dp->buffer[map].max_entries;
+	case NVE_MAP_METER:
+		return s->n_meters;
 	case NVE_MAP_ICMP_METER:
 		return NVE_ICMP_METERS;
 	case NVE_MAP_ANSWERS:
@@ -425,7 +429,9 @@ const char *nve_ebpf_table(struct nve_dp *dp, size_t i, uint64_t *used, uint64_t
 	if (i >= NVE_MAPS)
 		return NULL;
 	*used = used_rows(dp, i);
-	*max = i == NVE_MAP_NEAR        ? nve_ebpf_near_max(dp)
+	/* A pair of rows is one meter. */
+	*max = i == NVE_MAP_METER       ? dp->shadow.limits.max_meters
+	       : i == NVE_MAP_NEAR      ? nve_ebpf_near_max(dp)
 	       : i == NVE_MAP_TSI_STATS ? dp->shadow.limits.max_tsis
 					: dp->buffer[i].max_entries;
 	return nve_ebpf_map_name(i) + strlen("nve_");

@@ -45,6 +45,7 @@ static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_BUM] = "nve_bum",
 	[NVE_MAP_ACL_SET] = "nve_acl_set",
 	[NVE_MAP_ACL] = "nve_acl",
+	[NVE_MAP_METER] = "nve_meter",
 	[NVE_MAP_ICMP_METER] = "nve_icmp_meter",
 	[NVE_MAP_GLEANER] = "nve_gleaner",
 	[NVE_MAP_GLEANED] = "nve_gleaned",
@@ -120,6 +121,8 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 		return NVE_ACL_SETS;
 	case NVE_MAP_ACL:
 		return NVE_ACL_ROWS;
+	case NVE_MAP_METER:
+		return nve_ebpf_meter_rows(dp);
 	case NVE_MAP_ICMP_METER:
 		return NVE_ICMP_METERS;
 	case NVE_MAP_GLEANER:
@@ -331,6 +334,8 @@ static int use(struct nve_dp *dp, struct nve *skel)
 		dp->copier.map[i] =
 			bpf_map__fd(bpf_object__find_map_by_name(skel->obj, copier_names[i]));
 	r = map_arrays(dp);
+	if (r == 0)
+		r = nve_ebpf_meters_open(dp);
 	return r < 0 ? r : nve_ebpf_icmp_rate(dp);
 }
 
@@ -385,6 +390,7 @@ void nve_ebpf_unload(struct nve_dp *dp)
 	for (int i = 0; i < MAPPED; i++)
 		if (*place_of(dp, &mapped[i]))
 			munmap(*place_of(dp, &mapped[i]), bytes_of(dp, &mapped[i]));
+	nve_ebpf_meters_close(dp);
 	for (int i = 0; i < NVE_MAPS; i++)
 		nve_ebpf_rows_close(&dp->buffer[i]);
 	if (dp->object)

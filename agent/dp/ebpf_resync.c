@@ -240,9 +240,11 @@ static void sweep_tsis_off(struct nve_dp *dp)
 /* Counters of a slot belong to its TSI; those that stay keep them. */
 static void sweep_tsis(struct nve_dp *dp)
 {
-	for (uint32_t slot = 0; slot < dp->shadow.limits.max_tsis; slot++) {
+	for (uint32_t slot = 0; slot < dp->shadow.limits.max_tsis; slot++)
 		if (!same_tsi(dp, slot) && !empty(&dp->tsi[slot], sizeof(dp->tsi[slot])))
 			nve_ebpf_tsi_clear(dp, slot);
+	nve_ebpf_meters_adopt(dp);
+	for (uint32_t slot = 0; slot < dp->shadow.limits.max_tsis; slot++) {
 		if (dp->shadow.tsis[slot].want)
 			nve_ebpf_tsi_record(dp, slot);
 	}

@@ -100,6 +100,18 @@ void nve_ebpf_bum_write(struct nve_dp *dp, const struct nve_shadow_vn *vn);
 /* All rows that there shall be; of a bucket that is right, what is in it stays. */
 void nve_ebpf_neigh_want(struct nve_dp *dp, struct nve_rowset *rows);
 void nve_ebpf_bum_want(struct nve_dp *dp, struct nve_rowset *rows);
+/* --- meter: rates and marks of TSIs ----------------------------------------------------------- */
+uint32_t nve_ebpf_meter_rows(const struct nve_dp *dp);
+int nve_ebpf_meters_open(struct nve_dp *dp); /* the map is there */
+void nve_ebpf_meters_close(struct nve_dp *dp);
+/* The rows, mapped. */
+const void *nve_ebpf_meter_map(const struct nve_dp *dp);
+/* Takes the meter of a slot, unless the TSI that is wanted there goes on with it. */
+void nve_ebpf_meter_leave(struct nve_dp *dp, uint32_t slot);
+/* Makes rates, marks and features of the slot's record what is wanted. */
+void nve_ebpf_meter_write(struct nve_dp *dp, uint32_t slot);
+/* Records of TSIs that are not wanted are empty: the meters that are referred to are in use. */
+void nve_ebpf_meters_adopt(struct nve_dp *dp);
 
 /* --- apply, move, resync ---------------------------------------------------------------------- */
 /* In use before and after, as the same TSI: frames go on passing while it changes. */

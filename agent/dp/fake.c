@@ -282,6 +282,26 @@ static int dump_tsis(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
 	return 0;
 }
 
+static int dump_meters(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
+{
+	char key[64], value[160];
+
+	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
+		const struct nve_shadow_tsi_state *tsi = dp->shadow.tsis[i].now;
+
+		if (!nve_shadow_metered(tsi))
+			continue;
+		snprintf(key, sizeof(key), "{\"tsi\":%u}", i);
+		snprintf(value, sizeof(value),
+			 "{\"from_tsi\":%lu,\"from_tsi_burst\":%u,\"to_tsi\":%lu,"
+			 "\"to_tsi_burst\":%u}",
+			 tsi->qos.from_tsi, tsi->qos.from_tsi_burst, tsi->qos.to_tsi,
+			 tsi->qos.to_tsi_burst);
+		fn(arg, key, value);
+	}
+	return 0;
+}
+
 static int dump_vns(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
 {
 	struct nve_hash_node *node = NULL;
@@ -370,7 +390,7 @@ static const struct {
 	int (*dump)(struct nve_dp *dp, nve_dp_row_fn *fn, void *arg);
 } tables[] = {
 	{ "tsi", dump_tsis }, { "flood", dump_vns },    { "vtep", dump_vteps },
-	{ "fdb", dump_fdb },  { "neigh", dump_neighs },
+	{ "fdb", dump_fdb },  { "neigh", dump_neighs }, { "meter", dump_meters },
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -391,6 +411,7 @@ static const char *fake_table(struct nve_dp *dp, size_t i, uint64_t *used, uint6
 		{ s->n_vteps, s->limits.max_vteps },
 		{ s->n_fdb, s->limits.max_fdb },
 		{ s->neighs.n, nve_shadow_max_neighs(&s->limits) },
+		{ s->n_meters, s->limits.max_meters },
 	};
 
 	if (i >= TABLES)

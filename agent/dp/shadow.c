@@ -63,7 +63,8 @@ static bool limits_fit(const struct nve_dp_limits *l)
 
 	return l->max_tsis && l->max_vns && l->max_addrs && l->max_fdb && l->max_vteps &&
 	       l->max_flood && l->max_tsis <= most && l->max_vns <= most && l->max_addrs <= most &&
-	       l->max_fdb <= most && l->max_vteps <= most && l->max_flood <= most;
+	       l->max_fdb <= most && l->max_vteps <= most && l->max_flood <= most &&
+	       l->max_meters <= most;
 }
 
 static uint32_t max_peers(const struct nve_dp_limits *l)
@@ -121,7 +122,7 @@ void nve_shadow_reset(struct nve_shadow *s)
 	nve_shadow_neigh_clear(s);
 	memset(s->vteps, 0, s->limits.max_vteps * sizeof(s->vteps[0]));
 	s->vtep_list.n = s->vn_list.n = s->vap_list.n = s->tsi_list.n = s->fdb_list.n = 0;
-	s->n_tsis = s->n_addrs = s->n_vns = s->n_fdb = s->n_vteps = s->n_peers = 0;
+	s->n_tsis = s->n_addrs = s->n_vns = s->n_fdb = s->n_vteps = s->n_peers = s->n_meters = 0;
 }
 
 void nve_shadow_commit(struct nve_shadow *s)

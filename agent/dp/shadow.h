@@ -26,6 +26,7 @@ struct nve_shadow_tsi_state {
 	struct nve_tsi_key key;
 	uint64_t epoch;
 	uint64_t glean_every_ns;
+	struct nve_qos qos;
 	uint16_t tag;
 	uint16_t n_addrs;
 	uint8_t glean; /* enum nve_dp_glean */
@@ -67,7 +68,7 @@ struct nve_shadow {
 	uint32_t *fdb_buckets;
 	uint32_t fdb_mask, fdb_free, fdb_top;
 	struct nve_shadow_neighs neighs;
-	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers, n_acls,
+	uint32_t n_tsis, n_addrs, n_vns, n_fdb, n_vteps, n_peers, n_meters, n_acls,
 		n_acl_rows;                              /* room taken, by 'want' */
 	struct nve_shadow_acl acls[NVE_DP_ACLS_MAX + 1]; /* by id */
 	/* What differs: ids, slots, VN IDs, port * 4096 + tag, slots, places in 'fdb'. */
@@ -90,6 +91,7 @@ int nve_shadow_vap_set(struct nve_shadow *s, const struct nve_dp_vap *vap);
 int nve_shadow_vap_del(struct nve_shadow *s, uint16_t port, uint16_t tag);
 int nve_shadow_tsi_set(struct nve_shadow *s, const struct nve_dp_tsi *tsi);
 int nve_shadow_tsi_del(struct nve_shadow *s, uint32_t slot);
+bool nve_shadow_metered(const struct nve_shadow_tsi_state *state); /* NULL is not */
 int nve_shadow_fdb_set(struct nve_shadow *s, const struct nve_dp_fdb *fdb);
 int nve_shadow_fdb_del(struct nve_shadow *s, uint32_t vn_id, const uint8_t mac[NVE_MAC_LEN]);
 

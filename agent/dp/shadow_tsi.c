@@ -6,6 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool has_rate(const struct nve_qos *qos)
+{
+	return qos->from_tsi || qos->to_tsi;
+}
+
+bool nve_shadow_metered(const struct nve_shadow_tsi_state *state)
+{
+	return state && has_rate(&state->qos);
+}
+
 static int check(const struct nve_shadow *s, const struct nve_dp_tsi *tsi)
 {
 	const struct nve_shadow_vn *vn = nve_shadow_vn(s, tsi->key.vn_id);
@@ -23,6 +33,8 @@ static int check(const struct nve_shadow *s, const struct nve_dp_tsi *tsi)
 		n_addrs -= old->n_addrs;
 	if (n_addrs + tsi->n_addrs > s->limits.max_addrs)
 		return -ENOSPC;
+	if (has_rate(&tsi->qos) && s->n_meters - nve_shadow_metered(old) >= s->limits.max_meters)
+		return -EDQUOT;
 	return 0;
 }
 
@@ -42,7 +54,7 @@ static bool same(const struct nve_shadow_tsi_state *state, const struct nve_dp_t
 	       state->epoch == tsi->epoch && state->tag == tsi->tag &&
 	       state->activated == tsi->activated && state->n_addrs == tsi->n_addrs &&
 	       state->glean == tsi->glean && state->glean_every_ns == tsi->glean_every_ns &&
-	       same_addrs(state, tsi);
+	       !memcmp(&state->qos, &tsi->qos, sizeof(tsi->qos)) && same_addrs(state, tsi);
 }
 
 static uint16_t mac_number(const struct nve_shadow_tsi_state *state, uint16_t n,
@@ -96,6 +108,7 @@ static struct nve_shadow_tsi_state *state_new(const struct nve_dp_tsi *tsi)
 		return NULL;
 	state->key = tsi->key;
 	state->epoch = tsi->epoch;
+	state->qos = tsi->qos;
 	state->tag = tsi->tag;
 	state->activated = tsi->activated;
 	state->glean = tsi->glean;
@@ -144,6 +157,7 @@ static void want(struct nve_shadow *s, uint32_t slot, struct nve_shadow_tsi_stat
 	count_slow(s, state, 1);
 	count_slow(s, old, -1);
 	s->n_tsis += !!state - !!old;
+	s->n_meters += nve_shadow_metered(state) - nve_shadow_metered(old);
 	s->n_addrs += (state ? state->n_addrs : 0) - (old ? old->n_addrs : 0);
 	if (old != tsi->now)
 		free(old);

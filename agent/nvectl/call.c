@@ -104,7 +104,22 @@ void ctl_params_free(struct ctl_params *params)
 {
 	free(params->params);
 	free(params->list);
+	free(params->value);
 	*params = (struct ctl_params){ 0 };
+}
+
+Nve__V1__Parameter *ctl_params_add(struct ctl_params *params, const char *name, size_t size)
+{
+	Nve__V1__Parameter *p = &params->params[params->n];
+
+	params->value = malloc(size + 1);
+	if (!params->value)
+		return NULL;
+	nve__v1__parameter__init(p);
+	p->name = (char *)name;
+	p->value = (ProtobufCBinaryData){ size, params->value };
+	params->list[params->n++] = p;
+	return p;
 }
 
 int ctl_get_params(const struct ctl *ctl, struct ctl_params *ret)
@@ -112,7 +127,8 @@ int ctl_get_params(const struct ctl *ctl, struct ctl_params *ret)
 	size_t n = ctl_option_count(&ctl->in, "param"), at = 0;
 	const char *text;
 
-	*ret = (struct ctl_params){ calloc(n + 1, sizeof(*ret->params)),
+	/* Room for one to be added. */
+	*ret = (struct ctl_params){ NULL, calloc(n + 1, sizeof(*ret->params)),
 				    calloc(n + 1, sizeof(*ret->list)), 0 };
 	if (!ret->params || !ret->list)
 		return ctl_broken(-ENOMEM, "cannot build the request");

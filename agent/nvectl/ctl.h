@@ -71,6 +71,7 @@ int ctl_get_u32(const struct ctl *ctl, const char *option, uint32_t *ret); /* 0 
 
 /* Commands that take --param: the list and what it points to. */
 struct ctl_params {
+	void *value; /* of the one that was added */
 	Nve__V1__Parameter *params;
 	Nve__V1__Parameter **list;
 	size_t n;
@@ -81,6 +82,8 @@ struct ctl_params {
 			"a further parameter; with ! the NVE must know it"                         \
 	}
 int ctl_get_params(const struct ctl *ctl, struct ctl_params *ret);
+/* One more, whose value of that size is to be filled in; keeps 'name'.  NULL without memory. */
+Nve__V1__Parameter *ctl_params_add(struct ctl_params *params, const char *name, size_t size);
 void ctl_params_free(struct ctl_params *params);
 /* "ignored parameters: ..." if there are any. */
 void ctl_print_ignored(size_t n, char *const *names);

@@ -130,6 +130,44 @@ int ctl_parse_timer(const char *text, uint32_t *ret)
 	return 0;
 }
 
+/* Digits, and maybe one letter; '*end' is behind them. */
+static int parse_amount(const char *text, const char **end, uint64_t *ret)
+{
+	static const char letters[] = "kMG";
+	uint64_t n = 0, unit = 1;
+	const char *letter;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	for (; isdigit((unsigned char)*text); text++) {
+		n = n * 10 + (uint64_t)(*text - '0');
+		if (n > UINT32_MAX * UINT64_C(1000))
+			return -EINVAL;
+	}
+	letter = *text ? strchr(letters, *text) : NULL;
+	for (const char *l = letters; letter && l <= letter; l++)
+		unit *= 1000;
+	*end = text + !!letter;
+	*ret = n * unit;
+	return n > UINT64_MAX / 2 / unit ? -EINVAL : 0;
+}
+
+int ctl_parse_rate(const char *text, uint64_t *ret_rate, uint32_t *ret_burst)
+{
+	uint64_t rate, burst = 0;
+	const char *end;
+
+	if (parse_amount(text, &end, &rate) < 0)
+		return -EINVAL;
+	if (*end == '/' && parse_amount(end + 1, &end, &burst) < 0)
+		return -EINVAL;
+	if (*end || burst > UINT32_MAX)
+		return -EINVAL;
+	*ret_rate = rate;
+	*ret_burst = (uint32_t)burst;
+	return 0;
+}
+
 int ctl_parse_seconds(const char *text, uint64_t *ret_ms)
 {
 	char *end;

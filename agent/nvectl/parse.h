@@ -33,6 +33,9 @@ int ctl_parse_vn(const char *text, struct ctl_vn *ret);
 int ctl_parse_u32(const char *text, uint32_t *ret);
 /* Milliseconds, or "off" for 0. */
 int ctl_parse_timer(const char *text, uint32_t *ret);
+/* Bits a second, and behind a slash the burst in bytes (0 without); k, M and G are powers of 1000.
+ */
+int ctl_parse_rate(const char *text, uint64_t *ret_rate, uint32_t *ret_burst);
 /* Seconds with a fraction, above 0, up to a day. */
 int ctl_parse_seconds(const char *text, uint64_t *ret_ms);
 /* name=value; a '!' at the end makes it critical and is no part of the value.  Cuts 'text'. */

@@ -31,6 +31,10 @@ void ctl_tsi_addrs_free(struct ctl_tsi_addrs *addrs);
 
 /* *set: at least one of the two timers was given. */
 int ctl_tsi_get_timers(const struct ctl *ctl, Nve__V1__Timers *ret, bool *set);
+/* Adds the parameter "qos" if an option speaks of it. */
+int ctl_tsi_get_qos(const struct ctl *ctl, struct ctl_params *params);
+/* "from TSI 10 Mbit/s burst 65536, PCP 5"; "none". */
+void ctl_tsi_print_qos(FILE *out, const Nve__V1__Qos *qos);
 /* CREATE and so on; UNSPECIFIED if none was given. */
 Nve__V1__Cause ctl_tsi_get_cause(const struct ctl *ctl);
 
@@ -64,6 +68,38 @@ int ctl_tsi_add_glean(const struct ctl *ctl, struct ctl_params *params,
 	{                                                                                          \
 		"keepactive", 'K', "MS|off", CTL_WORDS_ANY, false, false,                          \
 			"propose the timer that counts in Activated"                               \
+	}
+#define CTL_OPTIONS_QOS                                                                            \
+	{ "rate-from",                                                                             \
+	  0,                                                                                       \
+	  "RATE",                                                                                  \
+	  CTL_WORDS_ANY,                                                                           \
+	  false,                                                                                   \
+	  false,                                                                                   \
+	  "hold frames from the TSI to so many bits a second: 10M, 10M/64k" },                     \
+		{ "rate-to",                                                                       \
+		  0,                                                                               \
+		  "RATE",                                                                          \
+		  CTL_WORDS_ANY,                                                                   \
+		  false,                                                                           \
+		  false,                                                                           \
+		  "hold unicast frames to the TSI" },                                              \
+		{ "pcp",                                                                           \
+		  0,                                                                               \
+		  "0..7|off",                                                                      \
+		  CTL_WORDS_ANY,                                                                   \
+		  false,                                                                           \
+		  false,                                                                           \
+		  "the priority in the tag of unicast frames to the TSI" },                        \
+		{ "dscp",                                                                          \
+		  0,                                                                               \
+		  "0..63|off",                                                                     \
+		  CTL_WORDS_ANY,                                                                   \
+		  false,                                                                           \
+		  false,                                                                           \
+		  "the DSCP of IP packets from the TSI" },                                         \
+	{                                                                                          \
+		"no-qos", 0, NULL, CTL_WORDS_ANY, false, false, "no rate, no marks"                \
 	}
 #define CTL_OPERAND_TSI                                                                            \
 	{                                                                                          \

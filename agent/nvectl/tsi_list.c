@@ -178,6 +178,11 @@ static void print_page(FILE *out, const Nve__V1__Tsi *t)
 	}
 	putc('\n', out);
 	print_state(out, t);
+	if (t->qos) {
+		fputs("  QoS         ", out);
+		ctl_tsi_print_qos(out, t->qos);
+		putc('\n', out);
+	}
 	for (size_t i = 0; i < t->n_addresses; i++)
 		fprintf(out, "  %-12s%s%s%s\n", i ? "" : "addresses",
 			ctl_text_addr(t->addresses[i]->address, text, sizeof(text)),

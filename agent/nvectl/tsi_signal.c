@@ -36,6 +36,8 @@ static int request_read(const struct ctl *ctl, const char *addrs, const char *ot
 	if (r == CTL_OK)
 		r = ctl_tsi_add_glean(ctl, &q->params, &q->glean);
 	if (r == CTL_OK)
+		r = ctl_tsi_get_qos(ctl, &q->params);
+	if (r == CTL_OK)
 		r = ctl_tsi_get_timers(ctl, &q->timers, &q->has_timers);
 	if (r == CTL_OK)
 		r = ctl_get_u32(ctl, "tag", &q->tag);
@@ -62,6 +64,10 @@ static void print_reply(const struct ctl *ctl, const ProtobufCMessage *msg)
 		       ctl_text_timer(reply->keepactive_ms, active, sizeof(active)));
 	if (reply->epoch)
 		printf(", epoch %" PRIu64, reply->epoch);
+	if (reply->qos) {
+		fputs("; ", stdout);
+		ctl_tsi_print_qos(stdout, reply->qos);
+	}
 	puts(reply->unchanged ? " (unchanged)" : "");
 	ctl_print_ignored(reply->n_ignored_parameters, reply->ignored_parameters);
 }
@@ -213,6 +219,7 @@ static int run_clear(struct ctl *ctl)
 
 #define ADDRESS_HELP                                                                               \
 	"An ADDR is a MAC, an IP, or an IP bound to a MAC: 02:00:00:00:00:01/10.0.0.1.\n"
+#define QOS_HELP "Rates and marks are given as a whole: of these, what is left out is off.\n"
 
 #define RESERVING_OPTIONS                                                                          \
 	CTL_OPTION_PORT, CTL_OPTION_VN,                                                            \
@@ -231,7 +238,8 @@ static int run_clear(struct ctl *ctl)
 		  false,                                                                           \
 		  false,                                                                           \
 		  "why it happens: create, migrate-in or resume" },                                \
-		CTL_OPTION_KEEPALIVE, CTL_OPTION_KEEPACTIVE, CTL_OPTION_GLEAN, CTL_OPTION_PARAM
+		CTL_OPTION_KEEPALIVE, CTL_OPTION_KEEPACTIVE, CTL_OPTION_GLEAN, CTL_OPTIONS_QOS,    \
+		CTL_OPTION_PARAM
 
 #define OPTION_ONLY(what)                                                                          \
 	{                                                                                          \
@@ -263,6 +271,7 @@ static const struct ctl_option update_options[] = {
 	CTL_OPTION_KEEPALIVE,
 	CTL_OPTION_KEEPACTIVE,
 	CTL_OPTION_GLEAN,
+	CTL_OPTIONS_QOS,
 	CTL_OPTION_PARAM,
 	{ 0 },
 };
@@ -270,7 +279,7 @@ static const struct ctl_option update_options[] = {
 const struct ctl_command ctl_tsi_associate_command = {
 	.name = "associate",
 	.summary = "reserve all that a TSI needs; nothing passes yet",
-	.details = ADDRESS_HELP,
+	.details = ADDRESS_HELP QOS_HELP,
 	.operands = CTL_OPERAND_TSI,
 	.options = associate_options,
 	.run = run_associate,
@@ -279,7 +288,7 @@ const struct ctl_command ctl_tsi_associate_command = {
 const struct ctl_command ctl_tsi_activate_command = {
 	.name = "activate",
 	.summary = "let a TSI's traffic pass; reserves first if need be",
-	.details = ADDRESS_HELP,
+	.details = ADDRESS_HELP QOS_HELP,
 	.operands = CTL_OPERAND_TSI,
 	.options = activate_options,
 	.run = run_activate,
@@ -312,8 +321,8 @@ const struct ctl_command ctl_tsi_clear_command = {
 
 const struct ctl_command ctl_tsi_update_command = {
 	.name = "update",
-	.summary = "change a TSI's addresses, port or timers, all at once",
-	.details = ADDRESS_HELP,
+	.summary = "change a TSI's addresses, port, timers or QoS, all at once",
+	.details = ADDRESS_HELP QOS_HELP,
 	.operands = CTL_OPERAND_TSI,
 	.options = update_options,
 	.run = run_update,

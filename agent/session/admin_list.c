@@ -251,6 +251,7 @@ static int add_tsi(struct piece *p, uint32_t slot, const struct nve_tsi *tsi)
 		Nve__V1__TsiKey key;
 		Nve__V1__VnRef vn;
 		struct nve_tsi_id id;
+		struct nve_codec_qos qos;
 	} *e = nve_arena_alloc(p->arena, sizeof(*e));
 	const struct nve_core *core = nve_engine_core(p->env->engine);
 	const struct nve_vap *vap = nve_core_vap(core, tsi->key.port, tsi->key.vn_id);
@@ -276,6 +277,7 @@ static int add_tsi(struct piece *p, uint32_t slot, const struct nve_tsi *tsi)
 	e->tsi.slot = slot;
 	e->tsi.glean_max = tsi->glean_max;
 	e->tsi.glean_age_ms = tsi->glean_max ? tsi->glean_age_ms : 0;
+	e->tsi.qos = nve_encode_qos(&tsi->qos, &e->qos);
 	fill_times(tsi, &e->tsi);
 	if (fill_addresses(p, slot, tsi->n_addrs, &e->tsi) < 0 ||
 	    (p->q->statistics && fill_statistics(p, slot, &e->tsi) < 0))

@@ -59,7 +59,16 @@ int nve_decode_addrs(struct nve_decode *d, const char *field, size_t n, Nve__V1_
 		     const struct nve_addr **ret, uint32_t *ret_n);
 int nve_decode_tag(struct nve_decode *d, uint32_t tag, struct nve_request *req);
 void nve_decode_timers(const Nve__V1__Timers *timers, struct nve_request *req);
-int nve_decode_parameters(struct nve_decode *d, size_t n, Nve__V1__Parameter **list);
+/* 'req' is NULL where no parameter is known. */
+int nve_decode_parameters(struct nve_decode *d, size_t n, Nve__V1__Parameter **list,
+			  struct nve_request *req);
+
+/* QoS as a message; NULL if there is none.  Points into 'm'. */
+struct nve_codec_qos {
+	Nve__V1__Qos qos;
+	Nve__V1__Rate from_tsi, to_tsi;
+};
+Nve__V1__Qos *nve_encode_qos(const struct nve_qos *qos, struct nve_codec_qos *m);
 
 /* Packs into the arena; 0 or -ENOMEM. */
 int nve_codec_pack(const ProtobufCMessage *msg, struct nve_arena *arena, struct nve_bytes *ret);

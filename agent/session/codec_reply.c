@@ -29,6 +29,7 @@ struct reply {
 		Nve__V1__KeepaliveReply keepalive;
 		Nve__V1__HelloReply hello;
 	};
+	struct nve_codec_qos qos;
 };
 
 static void fill_vn_connect(const struct nve_decoded *d, const struct nve_codec_vn *vn,
@@ -79,6 +80,7 @@ static void fill_tsi(const struct nve_decoded *d, const struct nve_codec_vn *vn,
 		r->tsi.keepalive_ms = a->keepalive_ms;
 		r->tsi.keepactive_ms = a->keepactive_ms;
 		r->tsi.epoch = a->epoch;
+		r->tsi.qos = nve_encode_qos(&a->qos, &r->qos);
 		r->tsi.mtu = vn ? vn->mtu : 0;
 	}
 	r->tsi.unchanged = a->unchanged;

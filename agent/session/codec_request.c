@@ -47,7 +47,7 @@ static int vn_connect(struct nve_decode *d, const ProtobufCMessage *msg)
 	if (r < 0)
 		return r;
 	r = nve_decode_tag(d, m->tag, req);
-	return r < 0 ? r : nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return r < 0 ? r : nve_decode_parameters(d, m->n_parameters, m->parameters, NULL);
 }
 
 static int vn_disconnect(struct nve_decode *d, const ProtobufCMessage *msg)
@@ -63,7 +63,7 @@ static int vn_disconnect(struct nve_decode *d, const ProtobufCMessage *msg)
 		return r;
 	if (m->only_if_unused)
 		req->ev.flags |= NVE_EV_ONLY_IF_UNUSED;
-	return nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return nve_decode_parameters(d, m->n_parameters, m->parameters, NULL);
 }
 
 /* An empty list leaves the TSI's set as it is. */
@@ -108,7 +108,7 @@ static int associate(struct nve_decode *d, const ProtobufCMessage *msg)
 		return r;
 	req->ev.cause = (uint8_t)take_cause((uint32_t)m->cause);
 	nve_decode_timers(m->timers, req);
-	return nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return nve_decode_parameters(d, m->n_parameters, m->parameters, req);
 }
 
 static int activate(struct nve_decode *d, const ProtobufCMessage *msg)
@@ -133,7 +133,7 @@ static int activate(struct nve_decode *d, const ProtobufCMessage *msg)
 		return r;
 	req->ev.cause = (uint8_t)take_cause((uint32_t)m->cause);
 	nve_decode_timers(m->timers, req);
-	return nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return nve_decode_parameters(d, m->n_parameters, m->parameters, req);
 }
 
 static int deactivate(struct nve_decode *d, const ProtobufCMessage *msg)
@@ -150,7 +150,7 @@ static int deactivate(struct nve_decode *d, const ProtobufCMessage *msg)
 	r = decode_only(d, m->n_only, m->only, req);
 	if (r < 0)
 		return r;
-	return nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return nve_decode_parameters(d, m->n_parameters, m->parameters, NULL);
 }
 
 static int disassociate(struct nve_decode *d, const ProtobufCMessage *msg)
@@ -162,7 +162,7 @@ static int disassociate(struct nve_decode *d, const ProtobufCMessage *msg)
 	if (!req)
 		return -EBADMSG;
 	r = nve_decode_key(d, "tsi.", m->tsi, req);
-	return r < 0 ? r : nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return r < 0 ? r : nve_decode_parameters(d, m->n_parameters, m->parameters, NULL);
 }
 
 static int clear(struct nve_decode *d, const ProtobufCMessage *msg)
@@ -184,7 +184,7 @@ static int clear(struct nve_decode *d, const ProtobufCMessage *msg)
 		if (r < 0)
 			return r;
 	}
-	return nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return nve_decode_parameters(d, m->n_parameters, m->parameters, NULL);
 }
 
 static int update(struct nve_decode *d, const ProtobufCMessage *msg)
@@ -210,7 +210,7 @@ static int update(struct nve_decode *d, const ProtobufCMessage *msg)
 			return r;
 	}
 	nve_decode_timers(m->timers, req);
-	return nve_decode_parameters(d, m->n_parameters, m->parameters);
+	return nve_decode_parameters(d, m->n_parameters, m->parameters, req);
 }
 
 /* Each TSI has its own result: a bad one fails alone, the others become requests. */

@@ -50,9 +50,11 @@ static const char *state_name(uint8_t state)
 static const char *resource_name(uint8_t resource)
 {
 	static const char *const names[] = {
-		[NVE_RES_TSIS] = "tsis", [NVE_RES_ADDRS] = "addresses", [NVE_RES_VAPS] = "vaps",
-		[NVE_RES_VNS] = "vns",   [NVE_RES_TAGS] = "tags",       [NVE_RES_VTEPS] = "vteps",
-		[NVE_RES_FDB] = "fdb",   [NVE_RES_CLIENT] = "client",   [NVE_RES_ACLS] = "acls",
+		[NVE_RES_TSIS] = "tsis", [NVE_RES_ADDRS] = "addresses",
+		[NVE_RES_VAPS] = "vaps", [NVE_RES_VNS] = "vns",
+		[NVE_RES_TAGS] = "tags", [NVE_RES_VTEPS] = "vteps",
+		[NVE_RES_FDB] = "fdb",   [NVE_RES_CLIENT] = "client",
+		[NVE_RES_ACLS] = "acls", [NVE_RES_METERS] = "meters",
 	};
 
 	return resource < sizeof(names) / sizeof(names[0]) ? names[resource] : NULL;

@@ -129,6 +129,8 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 	const uint64_t v[] = { t->state,    t->cause,       t->n_active,     t->epoch,
 			       t->since_ns, t->deadline_ns, t->keepalive_ms, t->keepactive_ms };
 	sqlite3_stmt *stmt = store->stmt[Q_PUT_TSI];
+	static const struct nve_qos none;
+	bool has_qos = memcmp(&t->qos, &none, sizeof(none));
 	int code;
 
 	if (t->n_addrs > NVE_TSI_ADDRS_MAX) {
@@ -151,6 +153,9 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 		code = sqlite3_bind_int64(stmt, 14, t->glean_max);
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_int64(stmt, 15, t->glean_age_ms);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_blob(stmt, 16, &t->qos, has_qos ? sizeof(t->qos) : 0,
+					 SQLITE_STATIC);
 	return put(store, Q_PUT_TSI, code);
 }
 

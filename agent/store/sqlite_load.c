@@ -83,6 +83,20 @@ static bool get_addrs(struct nve_store *store, sqlite3_stmt *stmt, int at, uint1
 	return true;
 }
 
+/* Empty: there is none.  Whether it can be is the core's to say. */
+static bool get_qos(sqlite3_stmt *stmt, int at, struct nve_qos *qos)
+{
+	const void *blob = sqlite3_column_blob(stmt, at);
+	size_t len = (size_t)sqlite3_column_bytes(stmt, at);
+
+	if (!len)
+		return true;
+	if (len != sizeof(*qos))
+		return false;
+	memcpy(qos, blob, len);
+	return true;
+}
+
 static int load_tsi(struct nve_store *store, sqlite3_stmt *stmt, const struct nve_store_reader *rd)
 {
 	struct nve_stored_tsi tsi = { .addrs = store->addrs };
@@ -103,7 +117,7 @@ static int load_tsi(struct nve_store *store, sqlite3_stmt *stmt, const struct nv
 	tsi.tsi.deadline_ns = (uint64_t)sqlite3_column_int64(stmt, 9);
 	tsi.tsi.keepalive_ms = get_int(stmt, 10, 0, UINT32_MAX, &bad);
 	tsi.tsi.keepactive_ms = get_int(stmt, 11, 0, UINT32_MAX, &bad);
-	if (!get_addrs(store, stmt, 12, &tsi.tsi.n_addrs))
+	if (!get_addrs(store, stmt, 12, &tsi.tsi.n_addrs) || !get_qos(stmt, 15, &tsi.tsi.qos))
 		bad = true;
 	tsi.tsi.glean_max = (uint16_t)get_int(stmt, 13, 0, NVE_GLEAN_MAX, &bad);
 	tsi.tsi.glean_age_ms = get_int(stmt, 14, 0, NVE_GLEAN_AGE_MAX_MS, &bad);

@@ -28,8 +28,8 @@ static const char *const sql[STATEMENTS] = {
 	[Q_DEL_VAP] = "DELETE FROM vap WHERE port = ? AND vn_id = ?",
 	[Q_PUT_TSI] = "INSERT OR REPLACE INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
 		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs,"
-		      " glean_max, glean_age_ms)"
-		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		      " glean_max, glean_age_ms, qos)"
+		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
 	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
 	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
@@ -37,7 +37,7 @@ static const char *const sql[STATEMENTS] = {
 	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit FROM vap",
 	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
 			" deadline_ns, keepalive_ms, keepactive_ms, addrs, glean_max,"
-			" glean_age_ms FROM tsi ORDER BY slot",
+			" glean_age_ms, qos FROM tsi ORDER BY slot",
 };
 
 static const char schema[] =
@@ -53,18 +53,22 @@ static const char schema[] =
 	" n_active INTEGER NOT NULL, epoch INTEGER NOT NULL, since_ns INTEGER NOT NULL,"
 	" deadline_ns INTEGER NOT NULL, keepalive_ms INTEGER NOT NULL,"
 	" keepactive_ms INTEGER NOT NULL, addrs BLOB NOT NULL,"
-	" glean_max INTEGER NOT NULL DEFAULT 0, glean_age_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
+	" glean_max INTEGER NOT NULL DEFAULT 0, glean_age_ms INTEGER NOT NULL DEFAULT 0,"
+	" qos BLOB NOT NULL DEFAULT x'') STRICT;"
 	"PRAGMA application_id = " STR(APPLICATION_ID) ";"
 						       "PRAGMA user_version = " STR(
 							       SCHEMA_VERSION) ";"
 									       "COMMIT;";
 
-/* From version 1: gleaning. */
-static const char from_1[] = "BEGIN IMMEDIATE;"
-			     "ALTER TABLE tsi ADD COLUMN glean_max INTEGER NOT NULL DEFAULT 0;"
-			     "ALTER TABLE tsi ADD COLUMN glean_age_ms INTEGER NOT NULL DEFAULT 0;"
-			     "PRAGMA user_version = 2;"
-			     "COMMIT;";
+/* From each version to the next, in a transaction of its own. */
+static const char *const upgrades[SCHEMA_VERSION] = {
+	[1] = "BEGIN IMMEDIATE;"
+	      "ALTER TABLE tsi ADD COLUMN glean_max INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE tsi ADD COLUMN glean_age_ms INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE tsi ADD COLUMN qos BLOB NOT NULL DEFAULT x'';"
+	      "PRAGMA user_version = 2;"
+	      "COMMIT;",
+};
 
 int nve_sqlite_errno(int code)
 {
@@ -202,6 +206,17 @@ static int check_version(struct nve_store *store, const char *path, int64_t *ver
 	return 0;
 }
 
+/* A store that is new gets the schema of today; either way the lock is taken for good. */
+static int bring_up_to_date(sqlite3 *db, int64_t version)
+{
+	const char *first = version ? "BEGIN IMMEDIATE; COMMIT" : schema;
+	int code = sqlite3_exec(db, first, NULL, NULL, NULL);
+
+	for (; version && version < SCHEMA_VERSION && code == SQLITE_OK; version++)
+		code = sqlite3_exec(db, upgrades[version], NULL, NULL, NULL);
+	return code;
+}
+
 static int set_up(struct nve_store *store, const struct nve_store_config *config, int64_t version)
 {
 	const char *sync = config->durability == NVE_DURABLE_PROCESS ? "PRAGMA synchronous = NORMAL"
@@ -213,12 +228,7 @@ static int set_up(struct nve_store *store, const struct nve_store_config *config
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(store->db, sync, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
-		/* Takes the lock for good, also in a store that nobody writes to. */
-		code = sqlite3_exec(store->db,
-				    !version       ? schema
-				    : version == 1 ? from_1
-						   : "BEGIN IMMEDIATE; COMMIT",
-				    NULL, NULL, NULL);
+		code = bring_up_to_date(store->db, version);
 	for (size_t i = 0; i < STATEMENTS && code == SQLITE_OK; i++)
 		code = sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 					  &store->stmt[i], NULL);

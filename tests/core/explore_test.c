@@ -144,6 +144,36 @@ static void every_state_of_two_ports_in_one_scope_is_sound(void **state)
 	run(world);
 }
 
+/* No QoS, one and another one, by each of the events that can bring it (S96). */
+static void probe_qos(struct small_world *world, struct nve_tsi_key key)
+{
+	static const struct nve_qos values[] = { { 0 },
+						 { .from_tsi = 64001 },
+						 { .from_tsi = 64002, .flags = NVE_QOS_PCP } };
+	static const enum nve_event_kind kinds[] = { NVE_EV_ASSOCIATE, NVE_EV_ACTIVATE,
+						     NVE_EV_UPDATE };
+
+	for (unsigned int k = 0; k < 3; k++)
+		for (unsigned int i = 0; i < 3; i++)
+			PROBE(.kind = kinds[k], .key = key, .new_port = NVE_PORT_NONE,
+			      .flags = NVE_EV_HAS_QOS, .qos = values[i]);
+	probe_update(world, key, -1, -1, (uint16_t)!key.port);
+	probe_plain(world, key, NVE_EV_DEACTIVATE);
+	probe_plain(world, key, NVE_EV_CLEAR);
+	probe_liveness(world, key);
+}
+
+static void every_state_of_two_tsis_with_qos_is_sound(void **state)
+{
+	struct small_world *world = world_new("qos", true, 1, 2, 1);
+
+	(void)state;
+	for (uint16_t port = 0; port < 2; port++)
+		for (unsigned int id = 1; id <= 2; id++)
+			probe_qos(world, tsi_key(id, port, 1));
+	run(world);
+}
+
 static void every_state_of_two_ports_in_two_scopes_is_sound(void **state)
 {
 	struct small_world *world = world_new("machine, two scopes", false, 2, 1, 2);
@@ -329,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_of_two_ports_in_one_scope_is_sound),
+		cmocka_unit_test(every_state_of_two_tsis_with_qos_is_sound),
 		cmocka_unit_test(every_state_of_two_ports_in_two_scopes_is_sound),
 		cmocka_unit_test(every_state_of_address_sets_and_moves_is_sound),
 		cmocka_unit_test(every_state_of_shared_bindings_and_alarms_is_sound),

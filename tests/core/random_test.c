@@ -62,6 +62,11 @@ static struct nve_event draw_event(struct world *w, struct nve_addr *addrs, stru
 	ev.cause = (uint8_t)draw(4);
 	ev.keepalive_ms = draw(2) ? 0 : draw(20000);
 	ev.keepactive_ms = draw(2) ? 0 : draw(20000);
+	if (!draw(3)) {
+		ev.flags |= NVE_EV_HAS_QOS;
+		ev.qos.from_tsi = draw(2) ? 64000 + draw(3) * 1000 : 0;
+		ev.qos.from_tsi_burst = draw(20000);
+	}
 	ev.why = NVE_REASON_OPERATOR;
 	ev.epoch = ++w->epoch;
 	w->now_ns += draw(400) * MS;

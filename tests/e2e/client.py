@@ -67,6 +67,13 @@ def key(tsi, port, vn):
                      vn=vn_ref(vn))
 
 
+def parameters(qos):
+    """The list with the parameter "qos"; None: without it."""
+    if qos is None:
+        return []
+    return [pb.Parameter(name="qos", value=qos.SerializeToString(), critical=True)]
+
+
 class Client:
     """tsi: number or 16 bytes; vn: ID or name; addrs: texts as in address()."""
 
@@ -105,15 +112,16 @@ class Client:
         return self._call(self.signaling.VnDisconnect, pb.VnDisconnectRequest(
             port=port, vn=vn_ref(vn), only_if_unused=only_if_unused))
 
-    def associate(self, tsi, port, vn, addrs=(), tag=0, cause=0, timers=None):
+    def associate(self, tsi, port, vn, addrs=(), tag=0, cause=0, timers=None, qos=None):
         return self._call(self.signaling.Associate, pb.AssociateRequest(
             tsi=key(tsi, port, vn), addresses=addresses(addrs), tag=tag, cause=cause,
-            timers=timers))
+            timers=timers, parameters=parameters(qos)))
 
-    def activate(self, tsi, port, vn, addrs=(), tag=0, cause=0, timers=None, only=()):
+    def activate(self, tsi, port, vn, addrs=(), tag=0, cause=0, timers=None, only=(),
+                 qos=None):
         return self._call(self.signaling.Activate, pb.ActivateRequest(
             tsi=key(tsi, port, vn), addresses=addresses(addrs), tag=tag, cause=cause,
-            timers=timers, only=addresses(only)))
+            timers=timers, only=addresses(only), parameters=parameters(qos)))
 
     def deactivate(self, tsi, port, vn, only=()):
         return self._call(self.signaling.Deactivate, pb.DeactivateRequest(
@@ -128,10 +136,10 @@ class Client:
             tsi_id=tsi if isinstance(tsi, bytes) else tsi_id(tsi), port=port,
             vn=vn_ref(vn) if vn is not None else None))
 
-    def update(self, tsi, port, vn, add=(), remove=(), new_port="", timers=None):
+    def update(self, tsi, port, vn, add=(), remove=(), new_port="", timers=None, qos=None):
         return self._call(self.signaling.Update, pb.UpdateRequest(
             tsi=key(tsi, port, vn), add=addresses(add), remove=addresses(remove),
-            new_port=new_port, timers=timers))
+            new_port=new_port, timers=timers, parameters=parameters(qos)))
 
     def keepalive(self, *keys):
         return self._call(self.signaling.Keepalive,

@@ -20,7 +20,7 @@ static void fill(struct world *w)
 {
 	const struct nve_addr addrs[] = { ew_mac_ip(1, 1), ew_mac_ip(1, 2), ew_only_ip(7),
 					  ew_mac(2) };
-	struct nve_addr only = addrs[0];
+	struct nve_addr only = addrs[0], addrs3 = ew_mac(3);
 	struct call c;
 
 	ew_call_init(&c, NVE_EV_ACTIVATE, 1, P1, 100);
@@ -33,7 +33,11 @@ static void fill(struct world *w)
 	c.req.ev.n_only = 1;
 	assert_int_equal(ew_call(w, &c), NVE_REASON_OK);
 	w->now_ns += SEC;
-	assert_int_equal(ew_ask(w, NVE_EV_ASSOCIATE, 2, P2, 100, 3), NVE_REASON_OK);
+	ew_call_init(&c, NVE_EV_ASSOCIATE, 2, P2, 100);
+	ew_call_addrs(&c, &addrs3, 1);
+	c.req.ev.flags |= NVE_EV_HAS_QOS;
+	c.req.ev.qos = (struct nve_qos){ .from_tsi = 1000000, .flags = NVE_QOS_PCP, .pcp = 5 };
+	assert_int_equal(ew_call(w, &c), NVE_REASON_OK);
 	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 3, P3, 200, 1), NVE_REASON_OK);
 	assert_int_equal(ew_ask(w, NVE_EV_VN_CONNECT, 0, P3, 300, 0), NVE_REASON_OK);
 	assert_int_equal(ew_ask(w, NVE_EV_VN_CONNECT, 0, P1, 300, 0), NVE_REASON_OK);

@@ -94,6 +94,7 @@ static void print_tsi(struct print *print, const struct small_world *world,
 		put(print, tsi->pub.glean_max);
 		put(print, glean_timer(core, slot));
 	}
+	put(print, (unsigned int)(tsi->pub.qos.from_tsi % 251));
 	for (unsigned int i = 0; i < world->n_addrs; i++)
 		put(print, addr_fate(core, slot, &world->addrs[i]));
 }

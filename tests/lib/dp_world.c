@@ -32,6 +32,7 @@ const struct nve_dp_limits dpw_limits = {
 	.max_fdb = 20,
 	.max_vteps = 4,
 	.max_flood = 6,
+	.max_meters = 3,
 };
 
 /* --- the interfaces --------------------------------------------------------------------------- */

@@ -111,7 +111,7 @@ void ew_init(struct world *w)
 			  .duplicate_alarm_ns = 60 * SEC,
 			  .hash_seed = 1 },
 		.dp_ops = &nve_dp_fake,
-		.dp = { .limits = { 1024, 256, 4096, 8192, 64, 128 } },
+		.dp = { .limits = { 1024, 256, 4096, 8192, 64, 128, 2 } },
 		.nva_ops = &nva_ops,
 		.nva = { .source = w->yaml },
 		.store_ops = &nve_store_memory,

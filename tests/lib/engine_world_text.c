@@ -52,6 +52,8 @@ static void core_text(struct text *t)
 			tsi->state, tsi->cause, tsi->n_addrs, tsi->n_active, tsi->epoch,
 			tsi->since_ns, tsi->deadline_ns, tsi->keepalive_ms, tsi->keepactive_ms,
 			tsi->glean_max, tsi->glean_age_ms);
+		fputs("qos ", t->f);
+		hex(t->f, &tsi->qos, sizeof(tsi->qos));
 		nve_core_tsi_addrs(core, slot, addrs);
 		for (size_t i = 0; i < tsi->n_addrs; i++) {
 			hex(t->f, &addrs[i].addr, sizeof(addrs[i].addr));
@@ -100,6 +102,7 @@ static int stored_text(void *arg, const struct nve_stored_tsi *s)
 	fprintf(f, " %u %u %u %u %lu %lu %lu %u %u ", s->tsi.state, s->tsi.cause, s->tsi.n_addrs,
 		s->tsi.n_active, s->tsi.epoch, s->tsi.since_ns, s->tsi.deadline_ns,
 		s->tsi.keepalive_ms, s->tsi.keepactive_ms);
+	hex(f, &s->tsi.qos, sizeof(s->tsi.qos));
 	for (size_t i = 0; i < s->tsi.n_addrs; i++) {
 		hex(f, &s->addrs[i].addr, sizeof(s->addrs[i].addr));
 		fprintf(f, "/%d ", s->addrs[i].active);

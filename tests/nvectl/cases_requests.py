@@ -34,6 +34,23 @@ def associate_sends_addresses_tag_cause_timers_and_parameters(far):
                     NVE.Parameter(name="x", value=b"y=z", critical=True)])))
 
 
+def qos_sent(far, *options):
+    _, req = asked(far, "tsi", "update", TSI, *KEY, *options)
+    assert [(p.name, p.critical) for p in req.parameters] == [("qos", True)], req.parameters
+    return NVE.Qos.FromString(req.parameters[0].value)
+
+
+@test
+def rates_and_marks_are_sent_as_the_critical_parameter_qos(far):
+    same(qos_sent(far, "--rate-from", "10M/64k", "--rate-to", "1500000", "--pcp", "0", "--dscp",
+                  "46"),
+         NVE.Qos(from_tsi=NVE.Rate(bits_per_second=10_000_000, burst_bytes=64_000),
+                 to_tsi=NVE.Rate(bits_per_second=1_500_000), priority=0, codepoint=46))
+    same(qos_sent(far, "--rate-from", "off", "--dscp", "off"), NVE.Qos())
+    same(qos_sent(far, "--no-qos"), NVE.Qos())
+    same(len(asked(far, "tsi", "activate", TSI, *KEY)[1].parameters), 0)
+
+
 @test
 def a_timer_that_is_off_is_sent_and_one_not_given_is_absent(far):
     _, req = asked(far, "tsi", "activate", TSI, *KEY, "--keepalive", "off")

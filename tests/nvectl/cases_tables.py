@@ -59,6 +59,7 @@ def show_has_the_whole_chain_from_tsi_to_vap_to_vn(far):
           "  VN          100 (blue)",
           "  state       Activated for 12.3 s, cause create, epoch 7",
           "  timer       29.9 s left; keepalive 300 s, keepactive 30 s",
+          "  QoS         DSCP 46",
           "  addresses   02:00:00:00:00:01/10.0.0.1",
           "              2001:db8::1 (inactive) (gleaned)",
           "  gleaning    up to 8, for 300 s unseen",
@@ -100,6 +101,14 @@ def each_verb_says_in_a_line_what_holds_now(far):
          "VN 100 (blue) is connected on p1: tag 10, MTU 1450\n")
     same(ok("vn", "disconnect", "p1", "blue").out,
          "VN blue is disconnected on p1: 2 TSIs cleared\n")
+
+
+@test
+def what_qos_was_granted_is_told(far):
+    far.answers["Update"] = tsi_reply(qos=NVE.Qos(
+        from_tsi=NVE.Rate(bits_per_second=10_000_000, burst_bytes=65536), priority=0))
+    line = ok("tsi", "update", TSI, *KEY, "--rate-from", "10M").lines[0]
+    same(line.split("; ")[1], "from TSI 10 Mbit/s burst 65536, PCP 0")
 
 
 @test

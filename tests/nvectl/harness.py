@@ -98,6 +98,7 @@ def tsi_reply(state="ACTIVATED", **more):
 def tsi_entry(**more):
     fields = dict(
         key=key(), state=NVE.TSI_STATE_ACTIVATED, cause=NVE.CAUSE_CREATE, vn_name="blue", tag=10,
+        qos=NVE.Qos(codepoint=46),
         addresses=[NVE.TsiAddress(address=addr("02:00:00:00:00:01", "10.0.0.1"), active=True),
                    NVE.TsiAddress(address=addr(ip="2001:db8::1"), active=False,
                                   gleaned=True)],

@@ -216,6 +216,33 @@ static void an_address_off_this_machine_is_told_from_a_misspelt_one(void **state
 	assert_int_equal(ctl_parse_server("127.0.0.1:50051", small, sizeof(small)), -EINVAL);
 }
 
+static void a_rate_is_bits_and_behind_a_slash_the_burst(void **state)
+{
+	static const char *const bad[] = { "",   "M",    "10X",  "10M/", "10M/64k/1",
+					   "-1", "10 M", "1.5M", "1/5G", "99999999999999999999" };
+	static const struct {
+		const char *text;
+		uint64_t rate;
+		uint32_t burst;
+	} good[] = { { "64000", 64000, 0 },
+		     { "10M", 10000000, 0 },
+		     { "100G/4G", 100000000000, 4000000000 },
+		     { "64k/9216", 64000, 9216 },
+		     { "0", 0, 0 } };
+	uint64_t rate = 7;
+	uint32_t burst = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(ctl_parse_rate(bad[i], &rate, &burst), -EINVAL);
+	assert_true(rate == 7 && burst == 7);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(ctl_parse_rate(good[i].text, &rate, &burst), 0);
+		assert_int_equal(rate, good[i].rate);
+		assert_int_equal(burst, good[i].burst);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +254,7 @@ int main(void)
 		cmocka_unit_test(seconds_have_a_fraction_and_bounds),
 		cmocka_unit_test(a_parameter_is_critical_with_an_exclamation_mark),
 		cmocka_unit_test(the_agent_is_at_a_unix_socket_or_a_loopback_port),
+		cmocka_unit_test(a_rate_is_bits_and_behind_a_slash_the_burst),
 		cmocka_unit_test(an_address_off_this_machine_is_told_from_a_misspelt_one),
 	};
 
