@@ -17,6 +17,15 @@ int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_
 
 const char *nve_port_name(const struct nve_engine *e, uint16_t port);
 
+/* engine_vtep.c: slots of VTEPs. */
+/* The slot of 'ip', a new one if it has none; a slot just freed is the last to be used again. */
+int nve_vtep_find(struct nve_engine *e, const struct nve_ip *ip, uint32_t *ret);
+/* One more VN that lists these slots is in the datapath, or one less. */
+int nve_vteps_live(struct nve_engine *e, const uint32_t *slots, size_t n);
+int nve_vteps_idle(struct nve_engine *e, const uint32_t *slots, size_t n);
+/* 'change' is 1 or UINT32_MAX (-1). */
+void nve_vteps_ref(struct nve_engine *e, const uint32_t *slots, size_t n, uint32_t change);
+
 /* engine_vn.c: the VNs in use here, their VTEPs and their remote MACs. */
 struct nve_vn_rec *nve_vn_find(const struct nve_engine *e, uint32_t vn_id);
 struct nve_vn_rec *nve_vn_find_name(const struct nve_engine *e, const char *name);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine.h"
+#include "engine_vn.h"
 
 enum {
 	NVE_TURN_REQUESTS = 1024, /* bounds the latency of the first one */
@@ -15,60 +16,6 @@ enum {
 #define NVE_PARK_NS       (5 * NVE_SEC_NS) /* how long a request waits for the NVA */
 #define NVE_SEEN_SLACK_NS 200000000ull     /* last_seen() is up to that much too early */
 #define NVE_RETRY_MAX_NS  (60 * NVE_SEC_NS)
-
-/* A VTEP slot of the datapath.  Its place is the slot. */
-struct nve_vtep_slot {
-	struct nve_ip ip;
-	uint32_t refs; /* VNs that list it; 0 = free */
-	uint32_t live; /* of those, VNs that the datapath has */
-	uint32_t mark; /* of the gathering that saw it last */
-	uint32_t next; /* in its bucket, plus 1 */
-};
-
-/* Where the NVA says that a MAC is. */
-struct nve_remote {
-	struct nve_remote *next;    /* in its bucket */
-	struct nve_remote *vn_next; /* of the same VN */
-	uint32_t vn_id;
-	uint8_t mac[NVE_MAC_LEN];
-	uint32_t vtep;
-	uint32_t mark;
-	uint64_t epoch;
-};
-
-/* Somebody who claims an IP: a TSI here, or somebody behind another NVE. */
-struct nve_claim {
-	struct nve_claim *next;       /* in its bucket, by VN and IP */
-	struct nve_claim *owner_next; /* of the same TSI, or of the mappings of the same VN */
-	struct nve_claim **owner;
-	uint32_t vn_id;
-	struct nve_addr addr; /* MAC and IP */
-	uint32_t slot;        /* of the TSI; NVE_SLOT_NONE: behind another NVE */
-	uint32_t mark;
-	uint64_t epoch;
-};
-
-/* A VN profile whose rules the datapath has (S3). */
-struct nve_acl_rec {
-	char name[NVE_NAME_MAX + 1];
-	uint32_t refs; /* VNs that the datapath has with it; 0 = free */
-};
-
-/* A VN with a VAP here.  Kept to the end of the turn in which its last VAP goes, for undoing. */
-struct nve_vn_rec {
-	struct nve_vn_rec *next;
-	struct nve_vn_context context; /* as last heard; its 'vteps' are in 'slots' */
-	bool known;                    /* 'context' was heard at all */
-	bool live;                     /* the datapath has the VN */
-	bool entering;                 /* its remote MACs are still to be said */
-	bool dirty;                    /* the NVA changed it */
-	bool withdrawn;                /* the NVA does not know it any more (said once) */
-	uint32_t acl;                  /* of its profile's rules in the datapath; 0: none */
-	uint32_t n_slots;
-	uint32_t *slots; /* rising */
-	struct nve_remote *remotes;
-	struct nve_claim *claims; /* of IPs behind other NVEs */
-};
 
 /* What the NVA was told of one address. */
 struct nve_pub {

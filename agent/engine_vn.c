@@ -91,55 +91,6 @@ static void remote_unhash(struct nve_engine *e, const struct nve_remote *remote)
 	*at = remote->next;
 }
 
-static uint32_t *vtep_bucket(struct nve_engine *e, const struct nve_ip *ip)
-{
-	uint64_t h = ip->family;
-
-	for (size_t i = 0; i < sizeof(ip->bytes); i++)
-		h = (h ^ ip->bytes[i]) * 0x100000001b3ull;
-	return &e->vtep_buckets[(h >> 20) % NVE_VTEP_BUCKETS];
-}
-
-static void vtep_rename(struct nve_engine *e, uint32_t slot, const struct nve_ip *ip)
-{
-	struct nve_vtep_slot *vtep = &e->vteps[slot];
-	uint32_t *at;
-
-	if (vtep->ip.family) {
-		for (at = vtep_bucket(e, &vtep->ip); *at != slot + 1; at = &e->vteps[*at - 1].next)
-			;
-		*at = vtep->next;
-	}
-	vtep->ip = *ip;
-	at = vtep_bucket(e, ip);
-	vtep->next = *at;
-	*at = slot + 1;
-}
-
-/* The slot of 'ip', a new one if it has none; a slot just freed is the last to be used again. */
-static int find_vtep(struct nve_engine *e, const struct nve_ip *ip, uint32_t *ret)
-{
-	uint32_t max = e->limits.max_vteps;
-
-	for (uint32_t at = *vtep_bucket(e, ip); at; at = e->vteps[at - 1].next) {
-		*ret = at - 1;
-		if (!memcmp(&e->vteps[at - 1].ip, ip, sizeof(*ip)))
-			return 0;
-	}
-	for (uint32_t i = 0; i < max; i++) {
-		uint32_t slot = (e->vtep_hint + i) % max;
-
-		if (e->vteps[slot].refs || e->vteps[slot].mark == e->mark)
-			continue;
-		vtep_rename(e, slot, ip);
-		e->vtep_hint = (slot + 1) % max;
-		*ret = slot;
-		return 0;
-	}
-	e->full = NVE_RES_VTEPS;
-	return -ENOSPC;
-}
-
 static uint32_t gather_vtep(struct gathered *g, const struct nve_ip *ip)
 {
 	struct nve_engine *e = g->e;
@@ -148,7 +99,7 @@ static uint32_t gather_vtep(struct gathered *g, const struct nve_ip *ip)
 	if (g->r || !memcmp(ip, &e->local_vtep, sizeof(*ip)) ||
 	    !memcmp(ip, &e->local_vtep6, sizeof(*ip)))
 		return NVE_SLOT_NONE;
-	g->r = find_vtep(e, ip, &slot);
+	g->r = nve_vtep_find(e, ip, &slot);
 	if (g->r || e->vteps[slot].mark == e->mark)
 		return slot;
 	g->r = nve_grow(&g->slots, &g->cap_slots, g->n_slots + 1, sizeof(*g->slots));
@@ -261,41 +212,6 @@ static struct nve_remote *take_stale(struct nve_engine *e, struct nve_vn_rec *vn
 	return stale;
 }
 
-static int vteps_live(struct nve_engine *e, const uint32_t *slots, size_t n)
-{
-	int r, first = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct nve_vtep_slot *vtep = &e->vteps[slots[i]];
-
-		vtep->live++;
-		r = e->dp_ops->vtep_set(e->dp, slots[i], &vtep->ip);
-		if (r == -ENOSPC)
-			e->full = NVE_RES_VTEPS;
-		first = first ? first : r;
-	}
-	return first;
-}
-
-static int vteps_idle(struct nve_engine *e, const uint32_t *slots, size_t n)
-{
-	int r, first = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (--e->vteps[slots[i]].live)
-			continue;
-		r = e->dp_ops->vtep_del(e->dp, slots[i]);
-		first = first ? first : r;
-	}
-	return first;
-}
-
-static void vteps_ref(struct nve_engine *e, const uint32_t *slots, size_t n, uint32_t change)
-{
-	for (size_t i = 0; i < n; i++)
-		e->vteps[slots[i]].refs += change;
-}
-
 int nve_vn_say(struct nve_engine *e, struct nve_vn_rec *vn)
 {
 	struct nve_dp_vn row = {
@@ -340,7 +256,7 @@ static int take_over(struct nve_engine *e, struct nve_vn_rec *vn, struct gathere
 	struct nve_remote *stale;
 	int r = 0, first = 0;
 
-	vteps_ref(e, g->slots, g->n_slots, 1);
+	nve_vteps_ref(e, g->slots, g->n_slots, 1);
 	for (size_t i = 0; i < g->n_remotes; i++) {
 		const struct nve_remote *news = take_remote(e, vn, &g->remotes[i], &first);
 
@@ -354,7 +270,7 @@ static int take_over(struct nve_engine *e, struct nve_vn_rec *vn, struct gathere
 	vn->n_slots = (uint32_t)g->n_slots;
 	g->slots = NULL;
 	if (vn->live) {
-		r = vteps_live(e, vn->slots, vn->n_slots);
+		r = nve_vteps_live(e, vn->slots, vn->n_slots);
 		first = first ? first : r;
 		r = nve_vn_say(e, vn);
 		first = first ? first : r;
@@ -372,8 +288,8 @@ static int take_over(struct nve_engine *e, struct nve_vn_rec *vn, struct gathere
 		free(remote);
 	}
 	if (vn->live)
-		vteps_idle(e, old_slots, n_old);
-	vteps_ref(e, old_slots, n_old, UINT32_MAX);
+		nve_vteps_idle(e, old_slots, n_old);
+	nve_vteps_ref(e, old_slots, n_old, UINT32_MAX);
 	free(old_slots);
 	return first;
 }
@@ -432,7 +348,7 @@ int nve_vn_enter(struct nve_engine *e, uint32_t vn_id)
 		return 0;
 	}
 	vn->live = vn->entering = true;
-	r = vteps_live(e, vn->slots, vn->n_slots);
+	r = nve_vteps_live(e, vn->slots, vn->n_slots);
 	said = nve_vn_say(e, vn);
 	return r ? r : said;
 }
@@ -456,7 +372,7 @@ int nve_vn_leave(struct nve_engine *e, uint32_t vn_id)
 	first = first ? first : r;
 	r = nve_acl_take(e, vn, 0);
 	first = first ? first : r;
-	r = vteps_idle(e, vn->slots, vn->n_slots);
+	r = nve_vteps_idle(e, vn->slots, vn->n_slots);
 	return first ? first : r;
 }
 
@@ -470,7 +386,7 @@ static void vn_free(struct nve_engine *e, struct nve_vn_rec *vn)
 		free(remote);
 	}
 	nve_neigh_free(e, &vn->claims);
-	vteps_ref(e, vn->slots, vn->n_slots, UINT32_MAX);
+	nve_vteps_ref(e, vn->slots, vn->n_slots, UINT32_MAX);
 	free(vn->slots);
 	free(vn);
 }

@@ -17,6 +17,8 @@
  */
 #pragma once
 
+#include "acl_abi.h"
+#include "copy_abi.h"
 #include "near_abi.h"
 #include "wire.h"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What goes into the core and what comes out of it: one event, one answer, a list of actions.
- */
+/* What goes into the core and what comes out of it: one event, one answer, a list of actions. */
 #pragma once
 
 #include "core/reasons.h"

@@ -60,12 +60,7 @@ struct nve_ip {
 _Static_assert(sizeof(struct nve_ip) == 20, "nve_ip is compared and hashed as bytes");
 
 /* RFC 8394 figure 6. */
-enum nve_tsi_state {
-	NVE_TSI_INIT,
-	NVE_TSI_ASSOCIATED,
-	NVE_TSI_ACTIVATED,
-	NVE_TSI_STATES,
-};
+enum nve_tsi_state { NVE_TSI_INIT, NVE_TSI_ASSOCIATED, NVE_TSI_ACTIVATED, NVE_TSI_STATES };
 
 /* Why a hypervisor associates or activates (S95, D16). */
 enum nve_cause {

@@ -10,6 +10,9 @@
 #include <linux/types.h>
 #include <stdlib.h>
 
+#include "acl_abi.h"
+#include "copy_abi.h"
+#include "dp/ebpf_ports.h"
 #include "dp/shadow.h"
 #include "near_abi.h"
 #include "nve_abi.h"
@@ -52,16 +55,6 @@ enum nve_ebpf_prog {
 	NVE_PROGS,
 };
 
-enum nve_ebpf_copier_map { NVE_COPIER_LOOP, NVE_COPIER_PORTS, NVE_COPIER_ROOM, NVE_COPIER_MAPS };
-
-/* The loop of ebpf_copier.c: a veth pair, 0 while there is none. */
-struct nve_ebpf_copier {
-	uint32_t a, b; /* ifindexes: frames go in at a, and meet the program at b */
-	bool on;       /* it is given frames */
-	int link;
-	int map[NVE_COPIER_MAPS];
-};
-
 /* Rows of one map on their way to the kernel: all are updates, or all deletions. */
 struct nve_ebpf_buffer {
 	uint32_t key_size, value_size; /* of per-CPU maps: for all CPUs */
@@ -70,27 +63,6 @@ struct nve_ebpf_buffer {
 	bool deletes;
 	bool no_batch; /* the kernel has no batches for this map */
 	uint8_t *keys, *values;
-};
-
-struct nve_ebpf_port {
-	uint32_t ifindex;     /* 0 while there is no such interface */
-	uint32_t row_ifindex; /* as the rows of TSIs and VAPs have it */
-	uint8_t flags;        /* enum nve_port_flags */
-	uint8_t mode;         /* NVE_DP_XDP or NVE_DP_TC */
-	bool clsact;          /* the TC program hangs on clsact, for want of tcx */
-	int tc_link, xdp_link;
-	uint16_t mtu;
-	uint8_t mac[NVE_MAC_LEN];
-	char why[224];
-};
-
-/* How to reach a VTEP. */
-struct nve_ebpf_hop {
-	uint32_t ifindex;  /* 0: no route */
-	struct nve_ip via; /* the neighbor to resolve */
-	bool asked;        /* the kernel was told to resolve it */
-	bool resolved;
-	uint8_t mac[NVE_MAC_LEN];
 };
 
 struct nve_ebpf_acls;

@@ -221,8 +221,8 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 	row->vni = vn && vn->want ? vn->want->vni : 0;
 	row->tunnel = vn && vn->want ? tunnel_flags(vn->want) : 0;
 	row->port_flags = port->flags;
-	row->features = (row->features & (uint8_t)~NVE_TSI_GLEAN) |
-			(state->glean ? NVE_TSI_GLEAN : 0);
+	row->features =
+		(row->features & (uint8_t)~NVE_TSI_GLEAN) | (state->glean ? NVE_TSI_GLEAN : 0);
 	store_acl(dp, row, vn ? vn->want : NULL);
 	row->epoch = state->epoch;
 	nve_ebpf_meter_write(dp, slot);

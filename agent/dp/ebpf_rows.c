@@ -129,26 +129,3 @@ int nve_ebpf_rows_error(struct nve_dp *dp)
 	dp->row_error = 0;
 	return r;
 }
-
-int nve_ebpf_each(struct nve_dp *dp, enum nve_ebpf_map map, nve_ebpf_each_fn *fn, void *arg)
-{
-	const struct nve_ebpf_buffer *b = &dp->buffer[map];
-	uint8_t *keys = malloc(2 * (size_t)b->key_size);
-	uint8_t *value = calloc(1, b->value_size);
-	const void *prev = NULL;
-	int r = keys && value ? 0 : -ENOMEM;
-
-	while (!r) {
-		uint8_t *key = keys + (prev == keys ? b->key_size : 0);
-
-		r = bpf_map_get_next_key(dp->map[map], prev, key);
-		if (r < 0)
-			break;
-		prev = key;
-		if (bpf_map_lookup_elem(dp->map[map], key, value) == 0)
-			r = fn(dp, arg, key, value);
-	}
-	free(keys);
-	free(value);
-	return r == -ENOENT ? 0 : r;
-}

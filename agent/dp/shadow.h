@@ -12,6 +12,7 @@
 #include "dp/hash.h"
 #include "dp/shadow_acl.h"
 #include "dp/shadow_neigh.h"
+#include "dp/shadow_vn.h"
 
 struct nve_shadow_addr {
 	struct nve_addr addr;
@@ -39,46 +40,6 @@ struct nve_shadow_tsi {
 	uint32_t gen;                            /* this and the next are backends' */
 	bool moved; /* the tables show 'want' already; ends with the commit */
 	bool listed;
-};
-
-struct nve_shadow_vtep {
-	struct nve_ip now, want; /* family 0 = none */
-	bool listed;
-};
-
-struct nve_shadow_vap_state {
-	uint32_t vn_id;
-	uint32_t n_activated;
-	bool set;
-	bool quarantined;
-	uint16_t pad; /* zero: states are compared as bytes */
-};
-
-struct nve_shadow_vap {
-	struct nve_hash_node node;
-	uint16_t port, tag;
-	bool listed;
-	struct nve_shadow_vap_state now, want;
-	uint32_t n_ip_only, n_glean;    /* TSIs of 'want' here: without MAC; with GLEAN_MACS */
-	struct nve_shadow_vap *vn_next; /* of the same VN, as of 'want' */
-};
-
-struct nve_shadow_vn_state {
-	uint32_t vni, acl;
-	uint8_t encap, tos;
-	struct nve_dp_bum bum;
-	uint32_t n_vteps;
-	uint32_t vteps[];
-};
-
-struct nve_shadow_vn {
-	struct nve_hash_node node;
-	uint32_t vn_id;
-	uint32_t n_vaps;
-	bool listed;
-	uint16_t number; /* backends' */
-	struct nve_shadow_vn_state *now, *want;
-	struct nve_shadow_vap *vaps; /* as of 'want', without quarantined ones */
 };
 
 struct nve_shadow_fdb {

@@ -3,7 +3,7 @@
  * Reading the local NVA's file (local.example.yaml documents it).  libcyaml holds it to the schema
  * and names the line; what no schema can say is checked here, VN by VN, before anything counts.
  */
-#include "nva/local_internal.h"
+#include "nva/local_yaml.h"
 
 #include <arpa/inet.h>
 #include <cyaml/cyaml.h>
@@ -14,114 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- the file as libcyaml gives it ---------------------------------------------------------- */
-
-struct yaml_mapping {
-	char *mac, *ip, *vtep;
-	uint64_t epoch;
-};
-
-struct yaml_glean {
-	uint32_t max, age;
-};
 enum { BUM_MAX = 10000000 };
-enum yaml_switch { YAML_ON, YAML_OFF }; /* what is left out is 0 */
-enum yaml_unknown { YAML_FLOOD, YAML_DROP };
-
-struct yaml_vn {
-	char *name, *profile;
-	uint32_t id, vni;
-	uint16_t mtu;
-	enum nve_nva_encap encap;
-	enum nve_nva_tos tos;
-	enum nve_nva_security security;
-	bool fail_closed;
-	struct yaml_glean *glean;
-	enum yaml_switch suppress;
-	enum yaml_unknown unknown_unicast;
-	uint32_t bum_rate, bum_burst;
-	char **vteps;
-	unsigned n_vteps;
-	struct yaml_mapping *mappings;
-	unsigned n_mappings;
-};
-
-struct yaml_file {
-	struct nve_local_yaml_profile *profiles;
-	unsigned n_profiles;
-	struct yaml_vn *vns;
-	unsigned n_vns;
-};
-
-#define STRING(key, flags, type, member, min, max)                                                 \
-	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), type, member, min, max)
-
-static const cyaml_schema_field_t mapping_fields[] = {
-	STRING("mac", 0, struct yaml_mapping, mac, 1, 64),
-	STRING("ip", CYAML_FLAG_OPTIONAL, struct yaml_mapping, ip, 1, 64),
-	STRING("vtep", 0, struct yaml_mapping, vtep, 1, 64),
-	CYAML_FIELD_UINT("epoch", CYAML_FLAG_OPTIONAL, struct yaml_mapping, epoch),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t mapping_schema = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_mapping, mapping_fields),
-};
-static const cyaml_schema_value_t vtep_schema = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 64),
-};
-static const cyaml_strval_t encaps[] = { { "vxlan", NVE_NVA_VXLAN }, { "geneve", NVE_NVA_GENEVE } };
-static const cyaml_strval_t toses[] = { { "pipe", NVE_NVA_PIPE }, { "uniform", NVE_NVA_UNIFORM } };
-static const cyaml_strval_t securities[] = { { "trusted", NVE_NVA_TRUSTED },
-					     { "verified", NVE_NVA_VERIFIED } };
-static const cyaml_schema_field_t glean_fields[] = {
-	CYAML_FIELD_UINT("max", CYAML_FLAG_DEFAULT, struct yaml_glean, max),
-	CYAML_FIELD_UINT("age", CYAML_FLAG_OPTIONAL, struct yaml_glean, age),
-	CYAML_FIELD_END,
-};
-static const cyaml_strval_t switches[] = { { "true", YAML_ON }, { "false", YAML_OFF } };
-static const cyaml_strval_t unknowns[] = { { "flood", YAML_FLOOD }, { "drop", YAML_DROP } };
-static const cyaml_schema_field_t vn_fields[] = {
-	STRING("name", CYAML_FLAG_OPTIONAL, struct yaml_vn, name, 1, NVE_NAME_MAX),
-	STRING("profile", CYAML_FLAG_OPTIONAL, struct yaml_vn, profile, 1, NVE_NAME_MAX),
-	CYAML_FIELD_UINT("id", CYAML_FLAG_DEFAULT, struct yaml_vn, id),
-	CYAML_FIELD_UINT("vni", CYAML_FLAG_OPTIONAL, struct yaml_vn, vni),
-	CYAML_FIELD_UINT("mtu", CYAML_FLAG_OPTIONAL, struct yaml_vn, mtu),
-	CYAML_FIELD_ENUM("encap", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn, encap,
-			 encaps, 2),
-	CYAML_FIELD_ENUM("tos", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn, tos, toses,
-			 2),
-	CYAML_FIELD_ENUM("security", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
-			 security, securities, 2),
-	CYAML_FIELD_MAPPING_PTR("glean", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_vn,
-				glean, glean_fields),
-	CYAML_FIELD_BOOL("fail_closed", CYAML_FLAG_OPTIONAL, struct yaml_vn, fail_closed),
-	CYAML_FIELD_ENUM("suppress", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
-			 suppress, switches, 2),
-	CYAML_FIELD_ENUM("unknown_unicast", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct yaml_vn,
-			 unknown_unicast, unknowns, 2),
-	CYAML_FIELD_UINT("bum_rate", CYAML_FLAG_OPTIONAL, struct yaml_vn, bum_rate),
-	CYAML_FIELD_UINT("bum_burst", CYAML_FLAG_OPTIONAL, struct yaml_vn, bum_burst),
-	CYAML_FIELD_SEQUENCE_COUNT("vteps", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-				   struct yaml_vn, vteps, n_vteps, &vtep_schema, 0, 65536),
-	CYAML_FIELD_SEQUENCE_COUNT("mappings", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-				   struct yaml_vn, mappings, n_mappings, &mapping_schema, 0,
-				   1 << 20),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t vn_schema = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_vn, vn_fields),
-};
-static const cyaml_schema_field_t file_fields[] = {
-	CYAML_FIELD_SEQUENCE_COUNT("profiles", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-				   struct yaml_file, profiles, n_profiles,
-				   &nve_local_profile_schema, 0, 65536),
-	CYAML_FIELD_SEQUENCE_COUNT("vns", CYAML_FLAG_POINTER, struct yaml_file, vns, n_vns,
-				   &vn_schema, 0, 1 << 20),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t file_schema = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_file, file_fields),
-};
 
 /* What libcyaml complains of first, and the innermost place that it names. */
 struct complaint {
@@ -508,13 +401,14 @@ int nve_local_read(const char *path, const struct nve_ip self[2], struct nve_loc
 			*err = NULL;
 		return r;
 	}
-	if (cyaml_load_file(path, &config, &file_schema, (cyaml_data_t **)&file, NULL) != CYAML_OK)
+	if (cyaml_load_file(path, &config, &nve_local_file_schema, (cyaml_data_t **)&file, NULL) !=
+	    CYAML_OK)
 		return complain(&rd, &c);
 	if (!file) {
 		snprintf(c.text, sizeof(c.text), "the file is empty (write 'vns: []' for no VN)");
 		return complain(&rd, &c);
 	}
 	r = take_file(&rd, file, ret);
-	cyaml_free(&config, &file_schema, file, 0);
+	cyaml_free(&config, &nve_local_file_schema, file, 0);
 	return r;
 }

@@ -10,6 +10,8 @@
 
 #include "session/grpc_stream.h"
 
+enum { GATHER_MAX = 16384 }; /* bytes of messages; a quarter of the HTTP/2 window */
+
 static void ref(struct nve_stream *st)
 {
 	st->refs++;
@@ -104,14 +106,19 @@ static bool next_message(struct nve_stream *st, struct nve_msg *msg)
 }
 
 /*
- * Another message is ready to follow: gRPC may gather them, up to its write buffer.  The last of
- * a row goes without the hint, and takes all before it along.
+ * Another message is ready to follow: gRPC may gather them.  The last of a row goes without the
+ * hint, and takes all before it along.  So does one now and then: where gathered messages fill the
+ * HTTP/2 window, client and server wait for one another until a timer of gRPC's, for seconds.
  */
-static uint32_t send_flags(const struct nve_stream *st)
+static uint32_t send_flags(struct nve_stream *st, size_t len)
 {
 	bool more = st->answers.n > 0 || (!st->finish && nve_feed_ready(&st->feed));
 
-	return more ? GRPC_WRITE_BUFFER_HINT : 0;
+	st->gathered += len;
+	if (more && st->gathered < GATHER_MAX)
+		return GRPC_WRITE_BUFFER_HINT;
+	st->gathered = 0;
+	return 0;
 }
 
 static void send(struct nve_stream *st, grpc_slice slice)
@@ -120,8 +127,8 @@ static void send(struct nve_stream *st, grpc_slice slice)
 			   { .op = GRPC_OP_SEND_MESSAGE } };
 
 	st->outgoing = grpc_raw_byte_buffer_create(&slice, 1);
+	ops[1].flags = send_flags(st, GRPC_SLICE_LENGTH(slice));
 	grpc_slice_unref(slice);
-	ops[1].flags = send_flags(st);
 	ops[1].data.send_message.send_message = st->outgoing;
 	st->sending = st->initial_sent ? start(st, ops + 1, 1, &st->send_tag)
 				       : start(st, ops, 2, &st->send_tag);

@@ -70,6 +70,7 @@ struct nve_stream {
 	unsigned int refs;
 	grpc_byte_buffer *incoming, *outgoing;
 	int cancelled;
+	size_t gathered; /* bytes that gRPC may keep until there are more */
 	struct nve_ring answers;
 	struct nve_feed feed;
 	bool event_turn; /* answers and events alternate */

@@ -16,7 +16,7 @@ rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
 		^agent/core/ ^agent/core/
-		^agent/dp/ebpf[^/]*$ ^(agent/dp/.*|NOUNS|bpf/(nve|near)_abi\.h|.*\.skel\.h)$
+		^agent/dp/ebpf[^/]*$ ^(agent/dp/.*|NOUNS|bpf/[a-z]*_abi\.h|.*\.skel\.h)$
 		^agent/dp/ ^(agent/dp/.*|NOUNS)$
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)

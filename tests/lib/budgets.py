@@ -12,7 +12,7 @@ FUNCTION, FILE, HEADER, NESTING, COLUMNS = 60, 500, 150, 3, 100
 TAB = 8
 # Contracts that are one thing, and are read in one go; each says why it is longer.
 LONGER = {
-    'agent/dp/dp.h': 320,   # one struct of functions, each with its contract
+    'agent/dp/dp.h': 345,   # one struct of functions, each with its contract
 }
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 

@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	PRINT_LEN = 256, /* of a fingerprint */
-	SEEN_MIN = 1 << 12,
-};
+enum { PRINT_LEN = 256 /* of a fingerprint */, SEEN_MIN = 1 << 12 };
 
 struct node {
 	uint8_t *state;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "copy_abi.h"
 #include "lib/frame.h"
 #include "near_abi.h"
 #include "nve_abi.h"

@@ -152,7 +152,8 @@ static void a_store_of_an_earlier_version_is_brought_up_to_date(void **state)
 		spoiled(f,
 			"ALTER TABLE tsi DROP COLUMN qos; ALTER TABLE tsi DROP COLUMN glean_max;"
 			"ALTER TABLE tsi DROP COLUMN glean_age_ms; PRAGMA user_version = 1",
-			&err), 0);
+			&err),
+		0);
 	store_has_first(f);
 	store_put_first(f);
 	store_reopen(f);
