@@ -38,17 +38,6 @@ enum {
 	NVE_TOO_BIG_TTL = 64,
 };
 
-enum nve_icmp {
-	NVE_ICMP_UNREACHABLE = 3,
-	NVE_ICMP_SOURCE_QUENCH = 4,
-	NVE_ICMP_REDIRECT = 5,
-	NVE_ICMP_TIME_EXCEEDED = 11,
-	NVE_ICMP_PARAMETER = 12,
-	NVE_ICMP_FRAG_NEEDED = 4, /* code */
-	NVE_ICMP6_TOO_BIG = 2,
-	NVE_ICMP6_INFO = 128, /* and up: no errors */
-};
-
 /* Of both versions; in the fourth the MTU has but the lower half, and the upper is 0. */
 struct nve_icmp_error {
 	__u8 type;

@@ -81,6 +81,17 @@ struct nve_ip6_ext {
 };
 #define NVE_IP6_OFFSET bpf_htons(0xfff8)
 
+enum nve_icmp {
+	NVE_ICMP_UNREACHABLE = 3,
+	NVE_ICMP_SOURCE_QUENCH = 4,
+	NVE_ICMP_REDIRECT = 5,
+	NVE_ICMP_TIME_EXCEEDED = 11,
+	NVE_ICMP_PARAMETER = 12,
+	NVE_ICMP_FRAG_NEEDED = 4, /* code */
+	NVE_ICMP6_TOO_BIG = 2,
+	NVE_ICMP6_INFO = 128, /* and up: no errors */
+};
+
 struct nve_udp {
 	__be16 sport;
 	__be16 dport;
