@@ -114,11 +114,35 @@ static int run_status(struct ctl *ctl)
 	return r;
 }
 
-static int run_drops(struct ctl *ctl)
+static void add_count(struct ctl_list *list, const ProtobufCMessage *m, const char *name,
+		      uint64_t frames, const char *text)
+{
+	if (ctl_list_json(list, m))
+		return;
+	ctl_columns_add(list->table, "%s", name);
+	ctl_columns_add(list->table, "%" PRIu64, frames);
+	ctl_columns_add(list->table, "%s", text);
+}
+
+static void add_drops(struct ctl_list *list, const Nve__V1__ListDropsReply *m)
+{
+	for (size_t i = 0; i < m->n_drops; i++)
+		add_count(list, &m->drops[i]->base, m->drops[i]->reason, m->drops[i]->frames,
+			  m->drops[i]->text);
+}
+
+static void add_answers(struct ctl_list *list, const Nve__V1__ListDropsReply *m)
+{
+	for (size_t i = 0; i < m->n_answers; i++)
+		add_count(list, &m->answers[i]->base, m->answers[i]->kind, m->answers[i]->frames,
+			  m->answers[i]->text);
+}
+
+static int list_frames(struct ctl *ctl, const struct ctl_column *columns,
+		       void (*add)(struct ctl_list *list, const Nve__V1__ListDropsReply *m))
 {
 	Nve__V1__ListDropsRequest req = NVE__V1__LIST_DROPS_REQUEST__INIT;
 	ProtobufCMessage *reply = NULL;
-	const Nve__V1__ListDropsReply *drops;
 	struct ctl_list list;
 	int r;
 
@@ -126,50 +150,23 @@ static int run_drops(struct ctl *ctl)
 			   &nve__v1__list_drops_reply__descriptor, &reply);
 	if (r != CTL_OK)
 		return r;
-	drops = (const Nve__V1__ListDropsReply *)reply;
-	r = ctl_list_start(&list, ctl, drop_columns);
-	for (size_t i = 0; r == CTL_OK && i < drops->n_drops; i++) {
-		const Nve__V1__Drop *d = drops->drops[i];
-
-		if (ctl_list_json(&list, &d->base))
-			continue;
-		ctl_columns_add(list.table, "%s", d->reason);
-		ctl_columns_add(list.table, "%" PRIu64, d->frames);
-		ctl_columns_add(list.table, "%s", d->text);
-	}
-	if (r == CTL_OK)
+	r = ctl_list_start(&list, ctl, columns);
+	if (r == CTL_OK) {
+		add(&list, (const Nve__V1__ListDropsReply *)reply);
 		r = ctl_list_end(&list, r);
+	}
 	protobuf_c_message_free_unpacked(reply, NULL);
 	return r;
 }
 
+static int run_drops(struct ctl *ctl)
+{
+	return list_frames(ctl, drop_columns, add_drops);
+}
+
 static int run_answers(struct ctl *ctl)
 {
-	Nve__V1__ListDropsRequest req = NVE__V1__LIST_DROPS_REQUEST__INIT;
-	ProtobufCMessage *reply = NULL;
-	const Nve__V1__ListDropsReply *answers;
-	struct ctl_list list;
-	int r;
-
-	r = ctl_call_unary(ctl, CTL_ADMIN("ListDrops"), &req.base,
-			   &nve__v1__list_drops_reply__descriptor, &reply);
-	if (r != CTL_OK)
-		return r;
-	answers = (const Nve__V1__ListDropsReply *)reply;
-	r = ctl_list_start(&list, ctl, answer_columns);
-	for (size_t i = 0; r == CTL_OK && i < answers->n_answers; i++) {
-		const Nve__V1__Answered *a = answers->answers[i];
-
-		if (ctl_list_json(&list, &a->base))
-			continue;
-		ctl_columns_add(list.table, "%s", a->kind);
-		ctl_columns_add(list.table, "%" PRIu64, a->frames);
-		ctl_columns_add(list.table, "%s", a->text);
-	}
-	if (r == CTL_OK)
-		r = ctl_list_end(&list, r);
-	protobuf_c_message_free_unpacked(reply, NULL);
-	return r;
+	return list_frames(ctl, answer_columns, add_answers);
 }
 
 static const struct ctl_command status_command = {
