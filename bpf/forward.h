@@ -82,7 +82,7 @@ static __always_inline int nve_access_long(struct nve_frame *f, bool tc)
 
 	if (why)
 		return why;
-	nve_stats_touch(f, f->who.tsi);
+	nve_stats_touch(f, nve_stats(f->who.tsi));
 	if (f->in_features & NVE_TSI_GLEAN)
 		nve_glean_known(f);
 	why = nve_find(f, eth->dst);

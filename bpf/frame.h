@@ -36,6 +36,12 @@ struct nve_who {
 	__u8 mac[NVE_ETH_ALEN]; /* source MAC */
 };
 
+/* Where what this CPU counts of a TSI may be (near.h). */
+struct nve_lines {
+	__u32 at;
+	__u32 other;
+};
+
 struct nve_frame {
 	void *ctx;     /* struct xdp_md or struct __sk_buff */
 	bool acl;      /* it met rules, which are to be counted (acl.h) */
@@ -67,11 +73,13 @@ struct nve_frame {
 	__u8 answer_mac[NVE_ETH_ALEN] __attribute__((aligned(2)));
 	__u32 near_vn; /* number of the VN a frame from the underlay is for; 0: not known */
 	__u32 to_tsi;  /* slot */
+	struct nve_lines lines; /* of a frame from the underlay: of its destination */
 	struct nve_tsi_row *from;
 	struct nve_tsi_row *to;      /* where it goes: to a TSI, */
 	struct nve_vtep *vtep;       /* or to a VTEP; both NULL: it is flooded */
 	union nve_where at;          /* of 'to' */
 	struct nve_tsi_stats *stats; /* of 'from', on this CPU */
+	struct nve_tsi_stats *to_stats; /* ... and of 'to'; NULL: not looked for yet */
 	struct nve_who who;
 };
 
@@ -120,10 +128,16 @@ static __always_inline void nve_count_answer(__u32 kind)
 		(*n)++;
 }
 
-/* What this CPU counts of a TSI. */
+/* The first of this CPU's. */
+static __always_inline __u32 nve_cpu_row(void)
+{
+	return bpf_get_smp_processor_id() * nve_cpu_rows;
+}
+
+/* What this CPU counts of a TSI that has no line. */
 static __always_inline struct nve_tsi_stats *nve_stats(__u32 slot)
 {
-	__u32 at = bpf_get_smp_processor_id() * nve_n_tsis + slot;
+	__u32 at = nve_cpu_row() + nve_n_lines + slot;
 
 	return bpf_map_lookup_elem(&nve_tsi_stats, &at);
 }
@@ -144,7 +158,7 @@ static __always_inline void nve_count_out(const struct nve_frame *f)
 
 	if (nve_dry)
 		return;
-	s = nve_stats(f->to_tsi);
+	s = f->to_stats ?: nve_stats(f->to_tsi);
 	if (!s)
 		return;
 	s->out_frames += f->segs;
@@ -154,19 +168,17 @@ static __always_inline void nve_count_out(const struct nve_frame *f)
 /* Data frames keep a TSI alive (S73).  The counters of a frame that is forwarded are in this line
  * too.
  */
-static __always_inline void nve_stats_touch(struct nve_frame *f, __u32 slot)
+static __always_inline void nve_stats_touch(struct nve_frame *f, struct nve_tsi_stats *s)
 {
-	struct nve_tsi_stats *s;
-	__u64 now;
+	__u32 now;
 
 	if (nve_dry)
 		return;
-	s = nve_stats(slot);
 	f->stats = s;
 	if (!s)
 		return;
-	now = bpf_ktime_get_coarse_ns();
-	if (now - s->seen >= NVE_SEEN_STEP_NS)
+	now = bpf_ktime_get_coarse_ns() >> NVE_SEEN_SHIFT;
+	if (now - s->seen >= NVE_SEEN_STEP)
 		s->seen = now;
 }
 

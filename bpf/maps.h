@@ -29,6 +29,8 @@ const volatile __be16 nve_geneve_port = bpf_htons(6081);
 const volatile __u32 nve_n_ports = 1; /* rows of nve_vap, divided by NVE_VID_COUNT */
 const volatile __u32 nve_n_tsis = 1;  /* rows of nve_tsi */
 const volatile __u32 nve_near_mask = 63;
+const volatile __u32 nve_n_lines = 64;  /* of a CPU, in nve_tsi_stats */
+const volatile __u32 nve_cpu_rows = 65; /* all of a CPU's rows there: nve_n_lines + nve_n_tsis */
 const volatile __u64
 	nve_near_seed; /* so that nobody can choose MACs that get in each other's way */
 
@@ -206,8 +208,9 @@ struct {
 	__type(value, __u64);
 } nve_tsi_drops SEC(".maps");
 
-/* CPU * nve_n_tsis + TSI slot -> frames and bytes.  No per-CPU array, which takes two cache lines
- * to find a third.  Mapped by the agent; the programs write it, each CPU its own rows. */
+/* CPU * nve_cpu_rows + line, or + nve_n_lines + TSI slot -> frames and bytes.  No per-CPU array,
+ * which takes two cache lines to find a third.  Mapped by the agent; the programs write the
+ * counters and 'seen', each CPU its own rows'. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -22,11 +22,17 @@ struct nve_near_hit {
 	__u8 flags;
 	__be32 ip4;
 	__u32 net;
+	struct nve_tsi_stats *line; /* NULL: it has none */
 };
+
+static __always_inline __u64 nve_near_mac(const __u8 *mac)
+{
+	return (__u64)((const nve_u16 *)mac)[2] << 32 | *(const nve_u32 *)mac;
+}
 
 static __always_inline __u64 nve_near_key(__u32 number, const __u8 *mac)
 {
-	return (__u64)number << 48 | (__u64)((const nve_u16 *)mac)[2] << 32 | *(const nve_u32 *)mac;
+	return (__u64)number << 48 | nve_near_mac(mac);
 }
 
 static __always_inline struct nve_near_bucket *nve_near_bucket(__u64 half)
@@ -73,6 +79,7 @@ static __always_inline bool nve_near_in(__u64 half, __u64 key, struct nve_near_h
 	hit->flags = what >> 40;
 	hit->ip4 = net;
 	hit->net = net >> 32;
+	hit->line = NULL;
 	return true;
 }
 
@@ -81,6 +88,65 @@ static __always_inline bool nve_near_find(__u64 key, __u64 hash, struct nve_near
 	if (nve_dry)
 		nve_trace_step(NVE_TRACED_near, &key, sizeof(key));
 	return nve_near_in(hash >> 32, key, hit) || nve_near_in(hash, key, hit);
+}
+
+/* --- TSIs, most of whom have lines ---------------------------------------------------------------
+ */
+
+static __always_inline struct nve_tsi_stats *nve_line(__u32 at)
+{
+	return bpf_map_lookup_elem(&nve_tsi_stats, &at);
+}
+
+/* The two lines that may be the one; they are under way from here on. */
+static __always_inline struct nve_lines nve_lines_of(__u32 vni, const __u8 *mac)
+{
+	__u64 hash = nve_line_hash(vni, nve_near_mac(mac), nve_near_seed);
+	__u32 first = nve_cpu_row();
+	struct nve_lines lines = {
+		.at = first + nve_line_at(hash, nve_n_lines, 0),
+		.other = first + nve_line_at(hash, nve_n_lines, 1),
+	};
+	struct nve_tsi_stats *a = nve_line(lines.at), *b = nve_line(lines.other);
+
+	if (a && b) {
+		(void)*(volatile __u64 *)&a->key;
+		(void)*(volatile __u64 *)&b->key;
+	}
+	return lines;
+}
+
+/* As nve_near_in(): which of the two it is, is reckoned. */
+static __always_inline bool nve_line_find(__u64 key, struct nve_lines lines,
+					  struct nve_near_hit *hit)
+{
+	struct nve_tsi_stats *s = nve_line(lines.at);
+	volatile __u64 *w;
+	__u64 differs, who, net;
+
+	if (!s)
+		return false;
+	differs = *(volatile __u64 *)&s->key ^ key;
+	differs = (differs | -differs) >> 63;
+	barrier_var(differs);
+	s = nve_line(lines.at ^ ((lines.at ^ lines.other) & (__u32)-differs));
+	if (!s)
+		return false;
+	w = (volatile __u64 *)(void *)s;
+	if (w[0] != key)
+		return false;
+	who = *(volatile __u32 *)&s->who;
+	hit->place.word = w[1];
+	net = w[3];
+	if (w[0] != key || *(volatile __u32 *)&s->who != who)
+		return false;
+	hit->slot = NVE_LINE_SLOT(who);
+	hit->kind = NVE_NEAR_TSI;
+	hit->ip4 = net;
+	hit->net = net >> 32;
+	hit->flags = hit->net >> NVE_LINE_FLAGS_SHIFT & 0x3f;
+	hit->line = s;
+	return true;
 }
 
 /* To whom a frame goes, of what was found for its destination's MAC. */
@@ -99,10 +165,23 @@ static __always_inline bool nve_near_to(struct nve_frame *f, const struct nve_ne
 	if (!f->to)
 		return false;
 	f->to_tsi = slot;
+	f->to_stats = nve_dry ? NULL : hit->line;
 	f->at = hit->place;
 	f->to_xdp = hit->flags & NVE_NEAR_XDP;
 	f->out_features = 0;
 	return true;
+}
+
+/* The lines first, then near: for those to whom no line was left, and for all else. */
+static __always_inline bool nve_near_tsi(__u64 key, struct nve_lines lines,
+					 struct nve_near_hit *hit)
+{
+	if (nve_line_find(key, lines, hit)) {
+		if (nve_dry)
+			nve_trace_step(NVE_TRACED_near, &key, sizeof(key));
+		return true;
+	}
+	return nve_near_find(key, nve_near_hash(key, nve_near_seed), hit);
 }
 
 /* Is this the frame's place, and its IPv4 source the MAC's?  'ip' is within the frame. */
@@ -123,8 +202,9 @@ static __always_inline bool nve_near_access(struct nve_frame *f, const struct nv
 	const struct nve_ip4 *ip = f->l3;
 	struct nve_near_hit from, to;
 	struct nve_near_vn *row;
+	struct nve_lines lines;
 	__u64 vn, src, dst, dst_hash;
-	__u32 slot;
+	__u32 slot, vni;
 
 	if (f->proto != NVE_P_IP4 || (void *)(ip + 1) > f->end || eth->dst[0] & 1)
 		return false;
@@ -134,24 +214,28 @@ static __always_inline bool nve_near_access(struct nve_frame *f, const struct nv
 	vn = *(volatile __u64 *)(void *)row;
 	if (!vn)
 		return false;
-	dst = nve_near_key(vn, eth->dst);
+	vni = vn >> 16 & 0xffffff;
+	lines = nve_lines_of(vni, f->who.mac);
+	dst = nve_near_key(vn & 0xffff, eth->dst);
 	dst_hash = nve_near_hash(dst, nve_near_seed);
 	nve_near_touch(dst_hash);
-	src = nve_near_key(vn, f->who.mac);
-	if (!nve_near_find(src, nve_near_hash(src, nve_near_seed), &from) ||
-	    !nve_near_owns(f, &from, ip))
+	src = nve_near_key(vn & 0xffff, f->who.mac);
+	if (!nve_near_tsi(src, lines, &from) || !nve_near_owns(f, &from, ip))
 		return false;
 	slot = from.slot;
 	f->from = bpf_map_lookup_elem(&nve_tsi, &slot);
 	if (!f->from)
 		return false;
-	nve_stats_touch(f, slot);
-	if (!nve_near_find(dst, dst_hash, &to) || !nve_near_to(f, &to))
+	nve_stats_touch(f, from.line ?: nve_stats(slot));
+	if (!nve_near_find(dst, dst_hash, &to) &&
+	    !nve_line_find(dst, nve_lines_of(vni, eth->dst), &to))
+		return false;
+	if (!nve_near_to(f, &to))
 		return false;
 	f->who.tsi = slot;
-	f->vn_id = vn >> 32;
+	f->vn_id = vn >> 40;
 	f->vni = from.net >> 8;
-	f->tunnel = from.net;
+	f->tunnel = from.net & NVE_LINE_TUNNEL;
 	return true;
 }
 
@@ -170,6 +254,16 @@ static __always_inline bool nve_near_peer(struct nve_frame *f, __be32 ip)
 	return true;
 }
 
+/* A frame in the tunnel, of which nothing was checked yet: its destination is under way. */
+static __always_inline void nve_near_early(struct nve_frame *f)
+{
+	const struct nve_vxlan *vxlan = f->data + NVE_OUTER4_LEN - sizeof(*vxlan);
+	const struct nve_eth *eth = (void *)(vxlan + 1);
+
+	if ((void *)(eth + 1) <= f->end)
+		f->lines = nve_lines_of(bpf_ntohl(vxlan->vni) >> 8, eth->dst);
+}
+
 /* The destination of a frame from the underlay. */
 static __always_inline bool nve_near_underlay(struct nve_frame *f, const struct nve_eth *eth)
 {
@@ -179,5 +273,5 @@ static __always_inline bool nve_near_underlay(struct nve_frame *f, const struct 
 	if (!f->near_vn || eth->dst[0] & 1)
 		return false;
 	dst = nve_near_key(f->near_vn, eth->dst);
-	return nve_near_find(dst, nve_near_hash(dst, nve_near_seed), &to) && nve_near_to(f, &to);
+	return nve_near_tsi(dst, f->lines, &to) && nve_near_to(f, &to);
 }

@@ -58,10 +58,37 @@ _Static_assert(sizeof(struct nve_near_bucket) == 64, "map ABI, one cache line");
  * row, and a row may be stale.  The TSI found with its help says where it is, and of which VN.
  */
 struct nve_near_vn {
-	__u32 number; /* 0: none */
-	__u32 vn_id;
+	__u16 number; /* 0: none */
+	__u8 vni[3];  /* little-endian, as is vn_id */
+	__u8 vn_id[3];
 };
 _Static_assert(sizeof(struct nve_near_vn) == 8, "map ABI, one word");
+#define NVE_NEAR_VN(number, vni, vn_id) ((number) | (__u64)(vni) << 16 | (__u64)(vn_id) << 40)
+
+/*
+ * A TSI's entry is not in near, if there is room: it is in a line of tsi_stats, with what is
+ * counted of its frames, so that one cache line has both.  Each CPU has all lines; the agent writes
+ * them on each alike.  'key' and 'place' are as above, 'who' has slot and 'seq', 'net' the flags
+ * too.
+ */
+#define NVE_LINE_WHO(slot, seq) ((__u32)(slot) << 8 | ((seq) & 0xff))
+#define NVE_LINE_SLOT(who)      ((who) >> 8)
+enum { NVE_LINE_TUNNEL = 3, NVE_LINE_FLAGS_SHIFT = 2, NVE_LINE_SLOTS = 1 << 24 };
+
+/* Behind the TSIs' rows: what the agent is about to do to a line, should it be ended meanwhile. */
+struct nve_line_plan {
+	__u32 state; /* enum nve_line_state */
+	__u32 line;
+	__u32 slot; /* whose the line was */
+	__u32 seen; /* ... and all that is counted of it in lines that are not its */
+	__u64 reserved[2];
+	__u64 in_frames;
+	__u64 in_bytes;
+	__u64 out_frames;
+	__u64 out_bytes;
+};
+_Static_assert(sizeof(struct nve_line_plan) == sizeof(struct nve_tsi_stats), "one row");
+enum nve_line_state { NVE_LINE_IDLE = 0, NVE_LINE_LEAVES = 1, NVE_LINE_IS_LEFT = 2 };
 
 #define NVE_NEAR_PEER_KEY(vni, ip4) (0xffull << 56 | (__u64)(vni) << 32 | (ip4))
 
@@ -73,4 +100,16 @@ static inline __attribute__((always_inline)) __u64 nve_near_hash(__u64 key, __u6
 	h ^= h >> 32;
 	h *= 0xbf58476d1ce4e5b9ull;
 	return h ^ h >> 29;
+}
+
+/* A line is one of two, too.  By VNI, not number: who has a tunnel's frame can begin at once. */
+static inline __attribute__((always_inline)) __u64 nve_line_hash(__u32 vni, __u64 mac, __u64 seed)
+{
+	seed += (vni >> 16) * 0x94d049bb133111ebull;
+	return nve_near_hash(mac | (__u64)vni << 48, seed);
+}
+
+static inline __attribute__((always_inline)) __u32 nve_line_at(__u64 hash, __u32 n_lines, int way)
+{
+	return ((way ? hash & 0xffffffff : hash >> 32) * n_lines) >> 32;
 }

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#define NVE_ABI_VERSION 2
+#define NVE_ABI_VERSION 3
 
 enum {
 	NVE_ETH_ALEN = 6,
@@ -14,7 +14,8 @@ enum {
 	NVE_FLOOD_MAX = 128,          /* members of one VN */
 	NVE_OUTER_MAX = 72,           /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
 	NVE_ICMP_METERS = 1024,       /* TSIs that are so many slots apart share one */
-	NVE_SEEN_STEP_NS = 100000000, /* a TSI's 'seen' is written at most this often (S73) */
+	NVE_SEEN_SHIFT = 24,          /* a TSI's 'seen' is in units of 2^24 ns (17 ms), */
+	NVE_SEEN_STEP = 5,            /* and written at most every so many of them (S73) */
 };
 
 /*
@@ -419,14 +420,22 @@ struct nve_tsi_drop_key {
 	__u32 reason; /* enum nve_drop */
 };
 
-/* tsi_stats: CPU * rows of tsi + TSI slot. */
+/*
+ * tsi_stats: each CPU has lines, which are looked for by address (near_abi.h), and behind them the
+ * rows of the long way, by TSI slot; these use the last five fields alone, and 'seen'.  Then comes,
+ * once, what the agent alone writes: per TSI what lines counted that are not its any more.
+ */
 struct nve_tsi_stats {
+	__u64 key; /* this and the next three as in near_abi.h */
+	__u64 place;
+	__u32 who;  /* slot << 8 | seq */
+	__u32 seen; /* the last frame from it, on this CPU: coarse CLOCK_MONOTONIC in 2^24 ns */
+	__be32 ip4;
+	__u32 net;
 	__u64 in_frames; /* from the TSI, forwarded */
 	__u64 in_bytes;
 	__u64 out_frames; /* delivered to the TSI; BUM copies count with their VAP's, not here */
 	__u64 out_bytes;
-	__u64 seen; /* coarse CLOCK_MONOTONIC of the last frame from it, on this CPU */
-	__u64 reserved[3];
 };
 _Static_assert(sizeof(struct nve_tsi_stats) == 64, "map ABI, one cache line");
 

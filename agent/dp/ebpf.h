@@ -82,12 +82,16 @@ struct nve_dp {
 	int row_error;            /* the first since it was looked at; later writes are not tried */
 	struct nve_tsi_row *tsi;  /* mapped */
 	struct nve_vap_row *vap;
-	struct nve_tsi_stats *stats;  /* mapped: of each CPU, a row a TSI */
+	struct nve_tsi_stats *stats;  /* mapped: see ebpf_lines.h */
+	uint32_t n_lines;
+	uint32_t *line_first, *line_next; /* of a slot, and of a line: line + 1; 0: none */
 	struct nve_near_bucket *near; /* mapped: see ebpf_near.h */
 	struct nve_near_vn *near_vn;
 	uint32_t near_mask, n_near;
 	uint64_t near_seed;
 	uint64_t near_lost;                       /* entries that found no room */
+	uint64_t near_lineless;                   /* ... of TSIs, no line, and went to near */
+	uint32_t near_vni[NVE_NEAR_VN_MAX + 1];   /* by number: by which lines are looked for */
 	uint32_t near_of[NVE_NEAR_VN_MAX + 1];    /* entries by number of their VN */
 	uint32_t near_taken[NVE_NEAR_VN_MAX + 1]; /* by number: the VN that has it, or 0 */
 	uint16_t near_last;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "dp/ebpf_acl.h"
+#include "dp/ebpf_lines.h"
 #include "dp/ebpf_near.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
@@ -264,12 +265,21 @@ int nve_ebpf_dump_open(struct nve_dp *dp, const char *table, struct nve_ebpf_dum
 static void dump_stats(struct nve_dp *dp, struct nve_ebpf_dump *d)
 {
 	for (uint32_t i = 0; i < dp->shadow.limits.max_tsis; i++) {
-		struct nve_tsi_stats sum;
+		struct nve_ebpf_counts sum;
+		char key[32], value[256];
 
 		if (!dp->shadow.tsis[i].now)
 			continue;
-		sum = nve_ebpf_stats_sum(dp, i);
-		dump_row(dp, d, &i, &sum);
+		sum = nve_ebpf_counts(dp, i);
+		if (zero((const uint8_t *)&sum, sizeof(sum)))
+			continue;
+		snprintf(key, sizeof(key), "{\"tsi\":%u}", i);
+		snprintf(value, sizeof(value),
+			 "{\"in_frames\":%" PRIu64 ",\"in_bytes\":%" PRIu64
+			 ",\"out_frames\":%" PRIu64 ",\"out_bytes\":%" PRIu64
+			 ",\"seen\":%" PRIu64 "}",
+			 sum.in_frames, sum.in_bytes, sum.out_frames, sum.out_bytes, sum.seen);
+		d->fn(d->arg, key, value);
 	}
 }
 
@@ -316,17 +326,15 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 static int dump_near(struct nve_dp *dp, const void *at, struct nve_near_entry *value,
 		     nve_dp_row_fn *fn, void *arg)
 {
-	const struct nve_near_entry *e;
 	struct nve_near_text text;
+	bool found;
 	uint64_t key;
 
 	memcpy(&key, at, sizeof(key));
-	e = nve_ebpf_near_find(dp, key);
-	if (e)
-		*value = *e;
-	nve_ebpf_near_say(dp, key, e, &text);
+	found = nve_ebpf_near_get(dp, key, value);
+	nve_ebpf_near_say(dp, key, found ? value : NULL, &text);
 	fn(arg, text.key, text.value);
-	return !!e;
+	return found;
 }
 
 int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *key, void *value,

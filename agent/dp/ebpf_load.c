@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dp/ebpf_answers.h"
+#include "dp/ebpf_lines.h"
 #include "dp/ebpf_tables.h"
 #include "nve.skel.h"
 
@@ -102,7 +103,7 @@ static uint32_t map_size(const struct nve_dp *dp, enum nve_ebpf_map map)
 	case NVE_MAP_TSI:
 		return l->max_tsis;
 	case NVE_MAP_TSI_STATS:
-		return l->max_tsis * dp->n_cpus;
+		return nve_ebpf_stats_rows(dp);
 	case NVE_MAP_SRC:
 	case NVE_MAP_SRC_IP:
 		return l->max_addrs + SLACK;
@@ -250,6 +251,8 @@ static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 	skel->rodata->nve_n_ports = NVE_PORTS_MAX;
 	skel->rodata->nve_n_tsis = dp->shadow.limits.max_tsis;
 	skel->rodata->nve_near_mask = dp->near_mask;
+	skel->rodata->nve_n_lines = dp->n_lines;
+	skel->rodata->nve_cpu_rows = dp->n_lines + dp->shadow.limits.max_tsis;
 	skel->rodata->nve_near_seed = dp->near_seed;
 	for (int i = 0; i < NVE_MAPS; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
@@ -335,6 +338,8 @@ static int use(struct nve_dp *dp, struct nve *skel)
 			bpf_map__fd(bpf_object__find_map_by_name(skel->obj, copier_names[i]));
 	r = map_arrays(dp);
 	if (r == 0)
+		r = nve_ebpf_lines_open(dp);
+	if (r == 0)
 		r = nve_ebpf_meters_open(dp);
 	return r < 0 ? r : nve_ebpf_icmp_rate(dp);
 }
@@ -356,6 +361,7 @@ int nve_ebpf_load(struct nve_dp *dp, char **err)
 		return pinned < 0 ? pinned : cpus;
 	dp->n_cpus = cpus;
 	dp->near_mask = near_size(dp) - 1;
+	dp->n_lines = nve_ebpf_n_lines(dp->shadow.limits.max_tsis);
 	/* Any will do: with another one, an entry is not found. */
 	if (getrandom(&dp->near_seed, sizeof(dp->near_seed), 0) < 0)
 		return nve_ebpf_error(err, -errno, "random numbers: %s", strerror(errno));
@@ -390,6 +396,7 @@ void nve_ebpf_unload(struct nve_dp *dp)
 	for (int i = 0; i < MAPPED; i++)
 		if (*place_of(dp, &mapped[i]))
 			munmap(*place_of(dp, &mapped[i]), bytes_of(dp, &mapped[i]));
+	nve_ebpf_lines_close(dp);
 	nve_ebpf_meters_close(dp);
 	for (int i = 0; i < NVE_MAPS; i++)
 		nve_ebpf_rows_close(&dp->buffer[i]);

@@ -176,7 +176,8 @@ static void publish_vap(struct nve_dp *dp, const struct nve_shadow_vap *vap)
 
 	if (number && dp->ports[vap->port].ifindex)
 		__atomic_store_n((uint64_t *)(void *)hint_of(dp, vap),
-				 number | (uint64_t)want->vn_id << 32, __ATOMIC_RELEASE);
+				 NVE_NEAR_VN(number, dp->near_vni[number], want->vn_id),
+				 __ATOMIC_RELEASE);
 }
 
 /* Of the entries of TSIs, whose VNI and encapsulation change. */
@@ -219,6 +220,7 @@ static void publish_vn(struct nve_dp *dp, struct nve_shadow_vn *vn)
 		return;
 	if (!vn->number)
 		vn->number = nve_ebpf_near_number_take(dp, vn->vn_id);
+	dp->near_vni[vn->number] = vn->want->vni; /* if it changes, no TSI has an entry now */
 	each_peer(dp, vn, false, true);
 	for (vap = vn->vaps; vap; vap = vap->vn_next)
 		publish_vap(dp, vap);

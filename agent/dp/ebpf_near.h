@@ -31,8 +31,8 @@ void nve_ebpf_near_fill(struct nve_dp *dp);
 void nve_ebpf_near_tsi_begin(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_near_tsi_end(struct nve_dp *dp, uint32_t slot);
 
-/* NULL: there is none. */
-const struct nve_near_entry *nve_ebpf_near_find(const struct nve_dp *dp, uint64_t key);
+/* False: there is none. */
+bool nve_ebpf_near_get(const struct nve_dp *dp, uint64_t key, struct nve_near_entry *ret);
 /* Key and value as in dump(); 'e' NULL: value "". */
 struct nve_near_text {
 	char key[64];

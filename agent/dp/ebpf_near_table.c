@@ -6,6 +6,7 @@
  */
 #include "dp/ebpf_near_table.h"
 
+#include "dp/ebpf_lines.h"
 #include "dp/ebpf_near.h"
 
 static uint64_t load(const uint64_t *word)
@@ -34,14 +35,28 @@ static struct nve_near_entry *find(const struct nve_dp *dp, uint64_t key)
 	return in_bucket(bucket(dp, key, false), key) ?: in_bucket(bucket(dp, key, true), key);
 }
 
-const struct nve_near_entry *nve_ebpf_near_find(const struct nve_dp *dp, uint64_t key)
+static uint32_t owner(uint64_t key)
 {
-	return key ? find(dp, key) : NULL;
+	return key >> 56 == 0xff ? 0 : key >> 48;
+}
+
+static uint32_t vni_of(const struct nve_dp *dp, uint64_t key)
+{
+	return dp->near_vni[owner(key)];
+}
+
+bool nve_ebpf_near_get(const struct nve_dp *dp, uint64_t key, struct nve_near_entry *ret)
+{
+	const struct nve_near_entry *e = key ? find(dp, key) : NULL;
+
+	if (e)
+		*ret = *e;
+	return e || (key && nve_ebpf_line_get(dp, key, vni_of(dp, key), ret));
 }
 
 uint32_t nve_ebpf_near_max(const struct nve_dp *dp)
 {
-	return (dp->near_mask + 1) * NVE_NEAR_WAYS;
+	return (dp->near_mask + 1) * NVE_NEAR_WAYS + dp->n_lines;
 }
 
 bool nve_ebpf_near_possible(void)
@@ -89,26 +104,30 @@ static struct nve_near_entry *make_room(struct nve_dp *dp, struct nve_near_bucke
 	return NULL;
 }
 
-static uint32_t owner(uint64_t key)
+/* In near itself. */
+static bool put(struct nve_dp *dp, const struct nve_near_entry *e)
 {
-	return key >> 56 == 0xff ? 0 : key >> 48;
+	struct nve_near_bucket *a = bucket(dp, e->key, false), *b = bucket(dp, e->key, true);
+	struct nve_near_entry *place = in_bucket(a, 0) ?: in_bucket(b, 0) ?: make_room(dp, a)
+				       ?: make_room(dp, b);
+
+	if (place)
+		write_entry(place, e);
+	return place;
 }
 
 void nve_ebpf_near_put(struct nve_dp *dp, const struct nve_near_entry *e)
 {
-	struct nve_near_bucket *a = bucket(dp, e->key, false), *b = bucket(dp, e->key, true);
-	struct nve_near_entry *place = find(dp, e->key);
+	bool line;
 
-	if (place) {
-		write_entry(place, e);
-		return;
-	}
-	place = in_bucket(a, 0) ?: in_bucket(b, 0) ?: make_room(dp, a) ?: make_room(dp, b);
-	if (!place) {
+	nve_ebpf_near_cut(dp, e->key);
+	line = e->kind == NVE_NEAR_TSI && nve_ebpf_line_put(dp, e, vni_of(dp, e->key));
+	if (e->kind == NVE_NEAR_TSI && !line)
+		dp->near_lineless++;
+	if (!line && !put(dp, e)) {
 		dp->near_lost++;
 		return;
 	}
-	write_entry(place, e);
 	dp->n_near++;
 	dp->near_of[owner(e->key)]++;
 }
@@ -117,19 +136,36 @@ void nve_ebpf_near_cut(struct nve_dp *dp, uint64_t key)
 {
 	struct nve_near_entry *e = dp->n_near ? find(dp, key) : NULL;
 
-	if (!e)
+	if (e)
+		clear_entry(e);
+	else if (!dp->n_near || !nve_ebpf_line_cut(dp, key, vni_of(dp, key)))
 		return;
-	clear_entry(e);
 	dp->n_near--;
 	dp->near_of[owner(key)]--;
 }
 
+/* All entries there are, or those of the VN that has the number. */
+static void sweep(struct nve_dp *dp, uint32_t number)
+{
+	for (uint32_t i = 0; i < (dp->near_mask + 1) * NVE_NEAR_WAYS; i++) {
+		struct nve_near_entry *e = &dp->near[i / NVE_NEAR_WAYS].e[i % NVE_NEAR_WAYS];
+		uint64_t key = load((uint64_t *)&e->key);
+
+		if (key && (!number || owner(key) == number))
+			clear_entry(e);
+	}
+	for (uint32_t i = 0; i < dp->n_lines; i++) {
+		struct nve_near_entry e;
+
+		if (nve_ebpf_line_read(dp, i, &e) && (!number || owner(e.key) == number))
+			nve_ebpf_line_cut_at(dp, i);
+	}
+}
+
 void nve_ebpf_near_empty(struct nve_dp *dp)
 {
-	for (uint32_t i = 0; i <= dp->near_mask; i++)
-		for (int j = 0; j < NVE_NEAR_WAYS; j++)
-			if (load((uint64_t *)&dp->near[i].e[j].key))
-				clear_entry(&dp->near[i].e[j]);
+	nve_ebpf_lines_recover(dp);
+	sweep(dp, 0);
 	for (uint32_t i = 0; i < NVE_NEAR_PORTS * NVE_VID_COUNT; i++)
 		if (load((uint64_t *)(void *)&dp->near_vn[i]))
 			__atomic_store_n((uint64_t *)(void *)&dp->near_vn[i], 0, __ATOMIC_RELEASE);
@@ -157,9 +193,9 @@ uint16_t nve_ebpf_near_number_take(struct nve_dp *dp, uint32_t vn_id)
 /* Its forwarding entries went with it, or before; what is left of them would be the next VN's. */
 void nve_ebpf_near_number_free(struct nve_dp *dp, uint16_t number)
 {
-	for (uint32_t i = 0; dp->near_of[number] && i <= dp->near_mask; i++)
-		for (int j = 0; j < NVE_NEAR_WAYS; j++)
-			if (owner(dp->near[i].e[j].key) == number)
-				nve_ebpf_near_cut(dp, dp->near[i].e[j].key);
+	if (dp->near_of[number])
+		sweep(dp, number);
+	dp->n_near -= dp->near_of[number];
+	dp->near_of[number] = 0;
 	dp->near_taken[number] = 0;
 }

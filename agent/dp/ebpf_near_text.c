@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dp/ebpf_lines.h"
 #include "dp/ebpf_near.h"
 
 static void say_key(const struct nve_dp *dp, uint64_t key, char *to, size_t size)
@@ -55,16 +56,25 @@ void nve_ebpf_near_say(const struct nve_dp *dp, uint64_t key, const struct nve_n
 			 e->net & 0xff);
 }
 
-void nve_ebpf_near_dump(const struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
+static void dump_entry(const struct nve_dp *dp, const struct nve_near_entry *e, nve_dp_row_fn *fn,
+		       void *arg)
 {
 	struct nve_near_text text;
 
-	for (uint32_t i = 0; i < nve_ebpf_near_max(dp); i++) {
-		const struct nve_near_entry *e = &dp->near[i / NVE_NEAR_WAYS].e[i % NVE_NEAR_WAYS];
+	nve_ebpf_near_say(dp, e->key, e, &text);
+	fn(arg, text.key, text.value);
+}
 
-		if (!e->key)
-			continue;
-		nve_ebpf_near_say(dp, e->key, e, &text);
-		fn(arg, text.key, text.value);
+void nve_ebpf_near_dump(const struct nve_dp *dp, nve_dp_row_fn *fn, void *arg)
+{
+	struct nve_near_entry e;
+
+	for (uint32_t i = 0; i < (dp->near_mask + 1) * NVE_NEAR_WAYS; i++) {
+		e = dp->near[i / NVE_NEAR_WAYS].e[i % NVE_NEAR_WAYS];
+		if (e.key)
+			dump_entry(dp, &e, fn, arg);
 	}
+	for (uint32_t i = 0; i < dp->n_lines; i++)
+		if (nve_ebpf_line_read(dp, i, &e))
+			dump_entry(dp, &e, fn, arg);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dp/ebpf_acl.h"
+#include "dp/ebpf_lines.h"
 #include "dp/ebpf_tables.h"
 
 _Static_assert((int)NVE_DP_DEST_TSI == NVE_DEST_TSI && (int)NVE_DP_DEST_VTEP == NVE_DEST_VTEP &&
@@ -234,9 +235,7 @@ void nve_ebpf_tsi_clear(struct nve_dp *dp, uint32_t slot)
 	nve_ebpf_tsi_live(dp, slot, false);
 	dp->shadow.tsis[slot].gen = 0; /* no row is left that hangs on it */
 	memset(&dp->tsi[slot], 0, sizeof(dp->tsi[slot]));
-	for (uint32_t cpu = 0; cpu < dp->n_cpus; cpu++)
-		memset(&dp->stats[(size_t)cpu * dp->shadow.limits.max_tsis + slot], 0,
-		       sizeof(dp->stats[0]));
+	nve_ebpf_counts_clear(dp, slot);
 }
 
 bool nve_ebpf_vn_shows_in_tsis(const struct nve_shadow_vn *vn)

@@ -6,6 +6,8 @@
 
 #include "dp/ebpf_stats.h"
 
+#include "dp/ebpf_lines.h"
+
 static const struct {
 	uint32_t number;
 	const char *name, *text;
@@ -47,41 +49,18 @@ static bool known(const struct nve_dp *dp, uint32_t slot)
 	return slot < dp->shadow.limits.max_tsis && dp->shadow.tsis[slot].now;
 }
 
-static const struct nve_tsi_stats *stats_of(const struct nve_dp *dp, uint32_t cpu, uint32_t slot)
-{
-	return &dp->stats[(size_t)cpu * dp->shadow.limits.max_tsis + slot];
-}
-
-struct nve_tsi_stats nve_ebpf_stats_sum(const struct nve_dp *dp, uint32_t slot)
-{
-	struct nve_tsi_stats sum = { 0 };
-
-	for (uint32_t cpu = 0; cpu < dp->n_cpus; cpu++) {
-		const volatile struct nve_tsi_stats *s = stats_of(dp, cpu, slot);
-		uint64_t seen = s->seen;
-
-		sum.in_frames += s->in_frames;
-		sum.in_bytes += s->in_bytes;
-		sum.out_frames += s->out_frames;
-		sum.out_bytes += s->out_bytes;
-		if (seen > sum.seen)
-			sum.seen = seen;
-	}
-	return sum;
-}
-
 uint64_t nve_ebpf_last_seen(struct nve_dp *dp, uint32_t slot)
 {
-	return known(dp, slot) ? nve_ebpf_stats_sum(dp, slot).seen : 0;
+	return known(dp, slot) ? nve_ebpf_counts(dp, slot).seen : 0;
 }
 
 int nve_ebpf_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret)
 {
-	struct nve_tsi_stats s;
+	struct nve_ebpf_counts s;
 
 	if (!known(dp, slot))
 		return -ENOENT;
-	s = nve_ebpf_stats_sum(dp, slot);
+	s = nve_ebpf_counts(dp, slot);
 	*ret = (struct nve_dp_tsi_stats){
 		.in = { s.in_frames, s.in_bytes },
 		.out = { s.out_frames, s.out_bytes },

@@ -8,8 +8,6 @@
 bool nve_ebpf_sum(struct nve_dp *dp, enum nve_ebpf_map map, const void *key, uint64_t *out,
 		  size_t n);
 uint64_t nve_ebpf_last_seen(struct nve_dp *dp, uint32_t slot);
-/* Of all CPUs. */
-struct nve_tsi_stats nve_ebpf_stats_sum(const struct nve_dp *dp, uint32_t slot);
 int nve_ebpf_tsi_stats(struct nve_dp *dp, uint32_t slot, struct nve_dp_tsi_stats *ret);
 void nve_ebpf_drops(struct nve_dp *dp, nve_dp_drop_fn *fn, void *arg);
 int nve_ebpf_tsi_drops(struct nve_dp *dp, uint32_t slot, nve_dp_drop_fn *fn, void *arg);
