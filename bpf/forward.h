@@ -25,8 +25,7 @@ static __always_inline int nve_to_tsi(struct nve_frame *f, const struct nve_dest
 	    row->vn_id != f->vn_id)
 		return NVE_DROP_DST_INACTIVE;
 	f->to = row;
-	f->to_xdp = row->port_flags & NVE_PORT_XDP;
-	f->out_features = row->features;
+	f->out_features = row->features | (row->port_flags & NVE_PORT_XDP ? NVE_TO_XDP : 0);
 	f->at = nve_where(row);
 	return NVE_FORWARD;
 }

@@ -11,6 +11,7 @@
 #define NVE_TO_HOST NVE_DROP_COUNT
 #define NVE_NO_TSI  0xffffffffu
 #define NVE_SET_TOS 0x100
+#define NVE_TO_XDP  0x80 /* the port of 'to' takes frames by XDP redirect */
 
 /* Where a TSI is: read at once, as the agent stores it when the TSI moves. */
 union nve_where {
@@ -34,12 +35,6 @@ struct nve_who {
 	__u32 ifindex; /* where it came in */
 	__u32 vid;
 	__u8 mac[NVE_ETH_ALEN]; /* source MAC */
-};
-
-/* Where what this CPU counts of a TSI may be (near.h). */
-struct nve_lines {
-	__u32 at;
-	__u32 other;
 };
 
 struct nve_frame {
@@ -66,19 +61,18 @@ struct nve_frame {
 	bool outer6;       /* it came over IPv6 */
 	bool tag_in_meta;  /* TC: the kernel took the tag out of the frame */
 	bool gso;          /* TC: to be segmented later */
-	bool to_xdp;       /* the port of 'to' takes frames by XDP redirect */
-	__u8 in_features;  /* enum nve_tsi_features of 'from': ask these, not the records, whose */
-	__u8 out_features; /* ... and of 'to' ... cache lines the short way (near.h) leaves alone */
+	__u8 in_features;  /* enum nve_tsi_features of 'from': ask these, not the records, ... */
+	__u8 out_features; /* ... and of 'to', with NVE_TO_XDP: cache lines the short way leaves
+			      alone */
 	__u8 answer;       /* it goes back as an answer: enum nve_answer + 1 (suppress.h) */
 	__u8 answer_mac[NVE_ETH_ALEN] __attribute__((aligned(2)));
 	__u32 near_vn; /* number of the VN a frame from the underlay is for; 0: not known */
 	__u32 to_tsi;  /* slot */
-	struct nve_lines lines; /* of a frame from the underlay: of its destination */
 	struct nve_tsi_row *from;
-	struct nve_tsi_row *to;      /* where it goes: to a TSI, */
-	struct nve_vtep *vtep;       /* or to a VTEP; both NULL: it is flooded */
-	union nve_where at;          /* of 'to' */
-	struct nve_tsi_stats *stats; /* of 'from', on this CPU */
+	struct nve_tsi_row *to;         /* where it goes: to a TSI, */
+	struct nve_vtep *vtep;          /* or to a VTEP; both NULL: it is flooded */
+	union nve_where at;             /* of 'to' */
+	struct nve_tsi_stats *stats;    /* of 'from', on this CPU */
 	struct nve_tsi_stats *to_stats; /* ... and of 'to'; NULL: not looked for yet */
 	struct nve_who who;
 };

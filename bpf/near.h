@@ -93,6 +93,10 @@ static __always_inline bool nve_near_find(__u64 key, __u64 hash, struct nve_near
 /* --- TSIs, most of whom have lines ---------------------------------------------------------------
  */
 
+struct nve_lines {
+	struct nve_tsi_stats *a, *b;
+};
+
 static __always_inline struct nve_tsi_stats *nve_line(__u32 at)
 {
 	return bpf_map_lookup_elem(&nve_tsi_stats, &at);
@@ -104,32 +108,28 @@ static __always_inline struct nve_lines nve_lines_of(__u32 vni, const __u8 *mac)
 	__u64 hash = nve_line_hash(vni, nve_near_mac(mac), nve_near_seed);
 	__u32 first = nve_cpu_row();
 	struct nve_lines lines = {
-		.at = first + nve_line_at(hash, nve_n_lines, 0),
-		.other = first + nve_line_at(hash, nve_n_lines, 1),
+		.a = nve_line(first + nve_line_at(hash, nve_n_lines, 0)),
+		.b = nve_line(first + nve_line_at(hash, nve_n_lines, 1)),
 	};
-	struct nve_tsi_stats *a = nve_line(lines.at), *b = nve_line(lines.other);
 
-	if (a && b) {
-		(void)*(volatile __u64 *)&a->key;
-		(void)*(volatile __u64 *)&b->key;
-	}
+	if (!lines.a || !lines.b)
+		return (struct nve_lines){ 0 };
+	(void)*(volatile __u64 *)&lines.a->key;
+	(void)*(volatile __u64 *)&lines.b->key;
 	return lines;
 }
 
-/* As nve_near_in(): which of the two it is, is reckoned. */
 static __always_inline bool nve_line_find(__u64 key, struct nve_lines lines,
 					  struct nve_near_hit *hit)
 {
-	struct nve_tsi_stats *s = nve_line(lines.at);
+	struct nve_tsi_stats *s = lines.a;
 	volatile __u64 *w;
-	__u64 differs, who, net;
+	__u64 who, net;
 
 	if (!s)
 		return false;
-	differs = *(volatile __u64 *)&s->key ^ key;
-	differs = (differs | -differs) >> 63;
-	barrier_var(differs);
-	s = nve_line(lines.at ^ ((lines.at ^ lines.other) & (__u32)-differs));
+	if (*(volatile __u64 *)&s->key != key)
+		s = lines.b;
 	if (!s)
 		return false;
 	w = (volatile __u64 *)(void *)s;
@@ -167,8 +167,7 @@ static __always_inline bool nve_near_to(struct nve_frame *f, const struct nve_ne
 	f->to_tsi = slot;
 	f->to_stats = nve_dry ? NULL : hit->line;
 	f->at = hit->place;
-	f->to_xdp = hit->flags & NVE_NEAR_XDP;
-	f->out_features = 0;
+	f->out_features = hit->flags & NVE_NEAR_XDP ? NVE_TO_XDP : 0;
 	return true;
 }
 
@@ -227,6 +226,8 @@ static __always_inline bool nve_near_access(struct nve_frame *f, const struct nv
 	if (!f->from)
 		return false;
 	nve_stats_touch(f, from.line ?: nve_stats(slot));
+	barrier_var(vn); /* made again rather than kept: there is no stack to spare */
+	dst = nve_near_key(vn & 0xffff, eth->dst);
 	if (!nve_near_find(dst, dst_hash, &to) &&
 	    !nve_line_find(dst, nve_lines_of(vni, eth->dst), &to))
 		return false;
@@ -254,16 +255,6 @@ static __always_inline bool nve_near_peer(struct nve_frame *f, __be32 ip)
 	return true;
 }
 
-/* A frame in the tunnel, of which nothing was checked yet: its destination is under way. */
-static __always_inline void nve_near_early(struct nve_frame *f)
-{
-	const struct nve_vxlan *vxlan = f->data + NVE_OUTER4_LEN - sizeof(*vxlan);
-	const struct nve_eth *eth = (void *)(vxlan + 1);
-
-	if ((void *)(eth + 1) <= f->end)
-		f->lines = nve_lines_of(bpf_ntohl(vxlan->vni) >> 8, eth->dst);
-}
-
 /* The destination of a frame from the underlay. */
 static __always_inline bool nve_near_underlay(struct nve_frame *f, const struct nve_eth *eth)
 {
@@ -273,5 +264,5 @@ static __always_inline bool nve_near_underlay(struct nve_frame *f, const struct 
 	if (!f->near_vn || eth->dst[0] & 1)
 		return false;
 	dst = nve_near_key(f->near_vn, eth->dst);
-	return nve_near_tsi(dst, f->lines, &to) && nve_near_to(f, &to);
+	return nve_near_tsi(dst, nve_lines_of(f->vni, eth->dst), &to) && nve_near_to(f, &to);
 }

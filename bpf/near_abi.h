@@ -71,7 +71,7 @@ _Static_assert(sizeof(struct nve_near_vn) == 8, "map ABI, one word");
  * them on each alike.  'key' and 'place' are as above, 'who' has slot and 'seq', 'net' the flags
  * too.
  */
-#define NVE_LINE_WHO(slot, seq) ((__u32)(slot) << 8 | ((seq) & 0xff))
+#define NVE_LINE_WHO(slot, seq) ((__u32)(slot) << 8 | ((seq)&0xff))
 #define NVE_LINE_SLOT(who)      ((who) >> 8)
 enum { NVE_LINE_TUNNEL = 3, NVE_LINE_FLAGS_SHIFT = 2, NVE_LINE_SLOTS = 1 << 24 };
 

@@ -11,11 +11,11 @@
 enum {
 	NVE_ETH_ALEN = 6,
 	NVE_VID_COUNT = 4096,
-	NVE_FLOOD_MAX = 128,          /* members of one VN */
-	NVE_OUTER_MAX = 72,           /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
-	NVE_ICMP_METERS = 1024,       /* TSIs that are so many slots apart share one */
-	NVE_SEEN_SHIFT = 24,          /* a TSI's 'seen' is in units of 2^24 ns (17 ms), */
-	NVE_SEEN_STEP = 5,            /* and written at most every so many of them (S73) */
+	NVE_FLOOD_MAX = 128,    /* members of one VN */
+	NVE_OUTER_MAX = 72,     /* Ethernet + IPv6 + UDP + VXLAN, rounded up */
+	NVE_ICMP_METERS = 1024, /* TSIs that are so many slots apart share one */
+	NVE_SEEN_SHIFT = 24,    /* a TSI's 'seen' is in units of 2^24 ns (17 ms), */
+	NVE_SEEN_STEP = 5,      /* and written at most every so many of them (S73) */
 };
 
 /*

@@ -40,7 +40,7 @@ static __always_inline bool nve_qos_later(const struct nve_frame *f, bool tc)
 	if (f->vtep)
 		return !(f->vtep->flags & NVE_VTEP_XDP);
 	if (f->to)
-		return !f->to_xdp;
+		return !(f->out_features & NVE_TO_XDP);
 	return !f->answer || !(f->from->port_flags & NVE_PORT_XDP); /* xdp.h leaves BUM to TC */
 }
 

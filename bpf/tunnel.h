@@ -205,7 +205,6 @@ static __always_inline int nve_parse_outer4(struct nve_frame *f, struct nve_ip4 
 		return why;
 	if ((void *)(udp + 1) + sizeof(struct nve_vxlan) > f->end)
 		return NVE_DROP_SHORT;
-	nve_near_early(f);
 	why = nve_check_outer4(f, ip, udp);
 	if (why)
 		return why;

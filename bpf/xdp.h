@@ -70,7 +70,7 @@ static __always_inline int nve_xdp_decap(struct xdp_md *ctx, struct nve_frame *f
 	struct nve_vlan *tag;
 	void *data;
 
-	if (!f->to_xdp)
+	if (!(f->out_features & NVE_TO_XDP))
 		return NVE_TO_HOST;
 	if (f->set_tos && nve_tos_write(f->proto, f->l3, f->end, f->set_tos))
 		return NVE_DROP_INTERNAL;
@@ -92,7 +92,7 @@ static __always_inline int nve_xdp_retag(struct nve_frame *f)
 {
 	struct nve_vlan *tag = f->data + sizeof(struct nve_eth);
 
-	if (!f->to_xdp)
+	if (!(f->out_features & NVE_TO_XDP))
 		return NVE_TO_HOST;
 	if ((void *)(tag + 1) > f->end)
 		return NVE_DROP_INTERNAL;

@@ -216,12 +216,12 @@ static void last_seen_moves_for_what_the_filter_accepts_only(void **state)
 	seen = dp_stats(&dp, TSI_1).seen;
 	assert_int_not_equal(seen, 0);
 	/* Not written again within a step; and again after it. */
-	seen -= NVE_SEEN_STEP_NS / 2;
+	seen -= NVE_SEEN_STEP / 2;
 	dp_set_seen(&dp, TSI_1, seen);
 	send_from_1(state);
 	now = dp_stats(&dp, TSI_1).seen;
-	assert_true(now == seen || now - seen >= NVE_SEEN_STEP_NS);
-	dp_set_seen(&dp, TSI_1, seen - 2ull * NVE_SEEN_STEP_NS);
+	assert_true(now == seen || now - seen >= NVE_SEEN_STEP);
+	dp_set_seen(&dp, TSI_1, seen - 2 * NVE_SEEN_STEP);
 	send_from_1(state);
 	assert_true(dp_stats(&dp, TSI_1).seen >= seen);
 }

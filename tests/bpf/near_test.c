@@ -7,6 +7,7 @@
 #include "bpf/suite.h"
 
 #include <arpa/inet.h>
+#include <bpf/libbpf.h>
 
 enum { NUMBER_7 = 5, NUMBER_8 = 6 };
 
@@ -54,9 +55,13 @@ static struct nve_near_entry peer_entry(void)
 	};
 }
 
-static struct nve_near_entry *put(struct nve_near_entry e)
+/* TSIs have lines, all else is in near. */
+static void put(struct nve_near_entry e)
 {
-	return dp_near_put(&dp, &e);
+	if (e.kind == NVE_NEAR_TSI)
+		dp_line_put(&dp, &e, 0);
+	else
+		dp_near_put(&dp, &e);
 }
 
 static void fill_near(void)
@@ -162,34 +167,82 @@ static void a_frame_from_a_known_vtep_needs_near_alone(void **state)
 	dp_loses(&dp, MODE, DP_UNDERLAY, IF_U0, &in, NVE_DROP_UNKNOWN_VTEP);
 }
 
-static void an_entry_is_found_in_its_second_bucket_too(void **state)
+/* TSI 1 with everything else that it needs. */
+static void fill_around(void)
+{
+	dp_near_empty(&dp);
+	dp_near_hint(&dp, IF_A0, 10, NUMBER_7, VN_7);
+	put(vtep_entry(MAC_R, 0));
+	put(peer_entry());
+}
+
+static void tsi_1_sends_and_gets(enum dp_mode mode, uint32_t frames)
+{
+	tsi_1_gets_it(mode);
+	remote_gets_it(mode, MAC_1, "10.0.0.1", IF_A0, 10);
+	assert_int_equal(dp_stats(&dp, TSI_1).in_frames, frames);
+	assert_int_equal(dp_stats(&dp, TSI_1).out_frames, frames);
+}
+
+static void a_tsi_is_found_in_either_of_its_lines(void **state)
+{
+	struct nve_near_entry e = entry_1();
+
+	forget_the_rest();
+	for (int way = 0; way < 2; way++) {
+		fill_around();
+		for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+			dp_line(&dp, cpu, e.key, VNI_7, !way)->key = 1; /* nobody's */
+		dp_line_put(&dp, &e, way);
+		tsi_1_sends_and_gets(MODE, way + 1);
+	}
+}
+
+static void a_tsi_that_no_line_was_left_to_is_in_near_and_counts_apart(void **state)
 {
 	struct nve_near_entry e = entry_1();
 	struct nve_near_bucket *first = dp_near_bucket(&dp, e.key, false);
 
 	forget_the_rest();
 	for (int i = 0; i < NVE_NEAR_WAYS; i++) {
-		dp_near_empty(&dp);
-		dp_near_hint(&dp, IF_A0, 10, NUMBER_7, VN_7);
-		first->e[0].key = 1; /* nobody's, and no free place */
-		first->e[1].key = 2;
+		fill_around();
+		dp_near_put(&dp, &e);
+		tsi_1_sends_and_gets(MODE, 2 * i + 1);
+		fill_around();
+		first->e[0].key = first->e[0].key ?: 1; /* nobody's, and no free place */
+		first->e[1].key = first->e[1].key ?: 2;
 		dp_near_bucket(&dp, e.key, true)->e[i] = e;
-		put(vtep_entry(MAC_R, 0));
-		put(peer_entry());
-		tsi_1_gets_it(MODE);
-		remote_gets_it(MODE, MAC_1, "10.0.0.1", IF_A0, 10);
+		tsi_1_sends_and_gets(MODE, 2 * i + 2);
 	}
+}
+
+static void a_tsi_counts_in_its_line_and_nowhere_else(void **state)
+{
+	struct nve_near_entry e = entry_1();
+	struct nve_tsi_stats sum = { 0 };
+
+	fill_near();
+	tsi_1_sends_and_gets(MODE, 1);
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
+		const struct nve_tsi_stats *s = dp_line(&dp, cpu, e.key, VNI_7, 0);
+
+		sum.in_frames += s->in_frames;
+		sum.out_frames += s->out_frames;
+		sum.seen |= s->seen;
+	}
+	assert_int_equal(sum.in_frames, 1);
+	assert_int_equal(sum.out_frames, 1);
+	assert_int_not_equal(sum.seen, 0);
 }
 
 static void where_no_ip_is_signaled_any_may_be_the_source(void **state)
 {
-	struct nve_near_entry *e;
+	struct nve_near_entry e = entry_1();
 
-	fill_near();
+	fill_around();
+	e.flags = NVE_NEAR_XDP;
+	put(e);
 	forget_the_rest();
-	e = dp_near_bucket(&dp, entry_1().key, false)->e;
-	e += e->key != entry_1().key;
-	e->flags = NVE_NEAR_XDP;
 	remote_gets_it(MODE, MAC_1, "10.77.0.1", IF_A0, 10);
 }
 
@@ -257,11 +310,10 @@ static void a_withdrawn_entry_leaves_the_word_to_the_record(void **state)
 {
 	struct frame in = from_vtep(IP_VTEP, VNI_7, MAC_1);
 	struct nve_tsi_row *rows = dp_map(&dp, "tsi");
-	struct nve_near_bucket *b;
+	struct nve_near_entry e = entry_1();
 
 	fill_near();
-	b = dp_near_bucket(&dp, entry_1().key, false);
-	b->e[b->e[0].key != entry_1().key].key = 0;
+	dp_line_cut(&dp, &e, 0);
 	remote_gets_it(MODE, MAC_1, "10.0.0.1", IF_A0, 10);
 	tsi_1_gets_it(MODE);
 	rows[TSI_1].live = 0;
@@ -312,7 +364,9 @@ int main(void)
 		BOTH(a_frame_to_a_remote_mac_needs_near_alone),
 		BOTH(a_frame_from_one_tsi_to_another_needs_near_alone),
 		BOTH(a_frame_from_a_known_vtep_needs_near_alone),
-		BOTH(an_entry_is_found_in_its_second_bucket_too),
+		BOTH(a_tsi_is_found_in_either_of_its_lines),
+		BOTH(a_tsi_that_no_line_was_left_to_is_in_near_and_counts_apart),
+		BOTH(a_tsi_counts_in_its_line_and_nowhere_else),
 		BOTH(where_no_ip_is_signaled_any_may_be_the_source),
 		BOTH(what_near_has_not_is_looked_for_in_the_complete_tables),
 		BOTH(what_is_no_plain_ipv4_from_the_one_address_is_judged_by_the_source_filter),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "dp/ebpf_near.h"
+#include "dp/ebpf_near_table.h"
 #include "lib/dp_ask.h"
 #include "lib/dp_probe.h"
 #include "lib/share.h"
@@ -226,12 +227,13 @@ static void same(const struct nve_fake_verdict *a, const struct nve_fake_verdict
 	assert_int_equal(a->copies, b->copies);
 }
 
-static const struct nve_near_entry *in_near(const uint8_t mac[NVE_MAC_LEN])
+/* False: there is none. */
+static bool in_near(const uint8_t mac[NVE_MAC_LEN], struct nve_near_entry *ret)
 {
 	uint64_t key = (uint64_t)nve_shadow_vn(&ebpf.dp->shadow, VN_7)->number << 48;
 
 	memcpy(&key, mac, NVE_MAC_LEN);
-	return nve_ebpf_near_find(ebpf.dp, key);
+	return nve_ebpf_near_get(ebpf.dp, key, ret);
 }
 
 /* Frames that near may decide, and what of those does. */
@@ -239,14 +241,14 @@ static uint32_t asked, short_ways;
 
 static void compare_near(const struct nve_fake_frame *f, const char *what)
 {
-	const struct nve_near_entry *from = in_near(f->src), *to = in_near(f->dst);
+	struct nve_near_entry from, to;
 	struct frame frame = dp_probe_frame(f);
 	uint32_t ip = 0;
 
 	memcpy(&ip, f->ip.bytes, sizeof(ip));
 	asked++;
-	if (from && to && from->kind == NVE_NEAR_TSI && from->port == f->port &&
-	    from->vid == f->tag && f->ip.family == 4 && ip == from->ip4)
+	if (in_near(f->src, &from) && in_near(f->dst, &to) && from.kind == NVE_NEAR_TSI &&
+	    from.port == f->port && from.vid == f->tag && f->ip.family == 4 && ip == from.ip4)
 		short_ways++;
 	else if (asked % 8) /* of the others, some */
 		return;
@@ -337,7 +339,7 @@ static void the_programs_make_of_each_frame_what_the_model_does(void **state)
 static void an_entry_of_near_that_is_wrong_is_noticed(void **state)
 {
 	struct nve_fake_frame f = { .port = A0, .tag = TAG_10, .ip = dpw_addr("10.0.0.1") };
-	struct nve_near_entry *to;
+	struct nve_near_entry from, to;
 	struct frame frame;
 
 	(void)state;
@@ -349,16 +351,21 @@ static void an_entry_of_near_that_is_wrong_is_noticed(void **state)
 	dpw_fdb(&ebpf, macs[1], VTEP(0), NONE);
 	dpw_apply(&ebpf);
 	assert_true(dp_ask_near_agrees(&ebpf, A0, &frame));
-	to = (struct nve_near_entry *)in_near(f.dst);
-	assert_non_null(to);
-	to->slot = 1;
+	assert_true(in_near(f.dst, &to));
+	to.slot = 1;
+	nve_ebpf_near_put(ebpf.dp, &to);
 	assert_false(dp_ask_near_agrees(&ebpf, A0, &frame));
-	to->slot = 0;
+	to.slot = 0;
+	nve_ebpf_near_put(ebpf.dp, &to);
 	assert_true(dp_ask_near_agrees(&ebpf, A0, &frame));
-	((struct nve_near_entry *)in_near(f.src))->ip4 = 0;
+	assert_true(in_near(f.src, &from));
+	from.ip4 = 0;
+	nve_ebpf_near_put(ebpf.dp, &from);
 	assert_true(dp_ask_near_agrees(&ebpf, A0, &frame));
-	((struct nve_near_entry *)in_near(f.src))->net = 7 << 8;
-	((struct nve_near_entry *)in_near(f.src))->flags = 0;
+	from.flags = 0;
+	from.kind = NVE_NEAR_TSI;
+	from.net |= NVE_TUNNEL_GENEVE;
+	nve_ebpf_near_put(ebpf.dp, &from);
 	assert_false(dp_ask_near_agrees(&ebpf, A0, &frame));
 }
 

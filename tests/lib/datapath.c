@@ -74,7 +74,7 @@ void dp_del(struct dp *dp, const char *name, const void *key)
 void *dp_map(struct dp *dp, const char *name)
 {
 	struct bpf_map *map = map_of(dp, name);
-	static const char *const names[DP_MAPS] = { "tsi", "vap", "near", "near_vn" };
+	static const char *const names[DP_MAPS] = { "tsi", "vap", "near", "near_vn", "tsi_stats" };
 	int i = 0;
 	void *p;
 
@@ -310,8 +310,11 @@ void dp_load(struct dp *dp, const char *local_vtep)
 	skel->rodata->nve_n_ports = N_PORTS;
 	bpf_map__set_max_entries(skel->maps.nve_vap, N_PORTS * NVE_VID_COUNT);
 	bpf_map__set_max_entries(skel->maps.nve_tsi, DP_TSIS);
-	bpf_map__set_max_entries(skel->maps.nve_tsi_stats, DP_TSIS * libbpf_num_possible_cpus());
+	bpf_map__set_max_entries(skel->maps.nve_tsi_stats,
+				 (DP_LINES + DP_TSIS) * libbpf_num_possible_cpus());
 	skel->rodata->nve_n_tsis = DP_TSIS;
+	skel->rodata->nve_n_lines = DP_LINES;
+	skel->rodata->nve_cpu_rows = DP_LINES + DP_TSIS;
 	assert_int_equal(nve__load(skel), 0);
 	*dp = (struct dp){ .skel = skel };
 }

@@ -50,7 +50,7 @@ struct dp_outcome {
 	struct frame out;  /* as it is then; in TC a pushed tag is beside the frame */
 };
 
-enum { DP_MAPS = 4, DP_TSIS = 64 };
+enum { DP_MAPS = 5, DP_TSIS = 64, DP_LINES = 64 };
 struct nve;
 struct dp {
 	struct nve *skel;
@@ -92,13 +92,15 @@ struct frame dp_tunnel(const char *src, const char *dst, uint32_t vni, uint16_t 
 void dp_set(struct dp *dp, const char *map, const void *key, const void *value);
 void dp_get(struct dp *dp, const char *map, const void *key, void *value);
 void dp_del(struct dp *dp, const char *map, const void *key);
-/* The rows of "tsi", "vap", "near" or "near_vn" as the agent maps them; unmapped by dp_close(). */
+/* The rows of "tsi", "vap", "near", "near_vn" or "tsi_stats" as the agent maps them; unmapped by
+ * dp_close(). */
 void *dp_map(struct dp *dp, const char *map);
 uint64_t dp_drops(struct dp *dp, enum nve_drop why);
 uint64_t dp_tsi_drops(struct dp *dp, uint32_t tsi, enum nve_drop why);
-/* Of all CPUs. */
+/* Of all CPUs, and of the long way and lines together. */
 struct nve_tsi_stats dp_stats(struct dp *dp, uint32_t tsi);
-void dp_set_seen(struct dp *dp, uint32_t tsi, uint64_t seen);
+/* Of the long way. */
+void dp_set_seen(struct dp *dp, uint32_t tsi, uint32_t seen);
 
 /* near: empty unless a test fills it, by its own numbers of VNs. */
 void dp_near_empty(struct dp *dp);
@@ -107,6 +109,12 @@ uint64_t dp_near_key(uint32_t number, const char *mac);
 struct nve_near_bucket *dp_near_bucket(struct dp *dp, uint64_t key, bool second);
 /* Puts the entry into its first bucket. */
 struct nve_near_entry *dp_near_put(struct dp *dp, const struct nve_near_entry *e);
+/* One of the two lines where the key of that VNI may be, of a CPU. */
+struct nve_tsi_stats *dp_line(struct dp *dp, int cpu, uint64_t key, uint32_t vni, int way);
+/* Puts the TSI's entry into that line of each CPU. */
+void dp_line_put(struct dp *dp, const struct nve_near_entry *e, int way);
+/* Takes the key out of it. */
+void dp_line_cut(struct dp *dp, const struct nve_near_entry *e, int way);
 /* What VN the VAP is of. */
 void dp_near_hint(struct dp *dp, uint32_t ifindex, uint16_t vid, uint32_t number, uint32_t vn_id);
 

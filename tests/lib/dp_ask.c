@@ -198,21 +198,41 @@ struct said *dp_ask_agrees(struct dpw *w, uint16_t port, const struct frame *f)
 	return s;
 }
 
+/* Takes the keys of all lines out, or puts them back. */
+static void swap_lines(struct dpw *w, uint64_t *keys)
+{
+	uint32_t rows = w->dp->n_lines + w->dp->shadow.limits.max_tsis;
+
+	for (size_t i = 0; i < (size_t)w->dp->n_cpus * w->dp->n_lines; i++) {
+		struct nve_tsi_stats *s =
+			&w->dp->stats[i / w->dp->n_lines * rows + i % w->dp->n_lines];
+		uint64_t key = s->key;
+
+		s->key = keys[i];
+		keys[i] = key;
+	}
+}
+
 bool dp_ask_near_agrees(struct dpw *w, uint16_t port, const struct frame *f)
 {
 	size_t size = (w->dp->near_mask + 1) * sizeof(*w->dp->near);
+	uint64_t *keys = calloc((size_t)w->dp->n_cpus * w->dp->n_lines, sizeof(*keys));
 	void *there = malloc(size);
 	struct frame with = { 0 }, without = { 0 };
 	const char *why_with, *why_without;
 	uint8_t a, b;
 
 	assert_non_null(there);
+	assert_non_null(keys);
 	a = dp_ask_live(w, port, f, &with, &why_with);
 	memcpy(there, w->dp->near, size);
 	memset(w->dp->near, 0, size);
+	swap_lines(w, keys);
 	b = dp_ask_live(w, port, f, &without, &why_without);
 	memcpy(w->dp->near, there, size);
+	swap_lines(w, keys);
 	free(there);
+	free(keys);
 	if (a != b || strcmp(why_with, why_without))
 		return false;
 	return a != NVE_DP_FORWARDED ||
