@@ -15,6 +15,12 @@
 
 #include "frame.h"
 
+/* By value, so that the key needs no stack of its caller's. */
+static __noinline int nve_trace_near(__u64 key)
+{
+	return nve_trace_step(NVE_TRACED_near, &key, sizeof(key));
+}
+
 struct nve_near_hit {
 	union nve_where place;
 	__u32 slot;
@@ -86,7 +92,7 @@ static __always_inline bool nve_near_in(__u64 half, __u64 key, struct nve_near_h
 static __always_inline bool nve_near_find(__u64 key, __u64 hash, struct nve_near_hit *hit)
 {
 	if (nve_dry)
-		nve_trace_step(NVE_TRACED_near, &key, sizeof(key));
+		nve_trace_near(key);
 	return nve_near_in(hash >> 32, key, hit) || nve_near_in(hash, key, hit);
 }
 
@@ -145,7 +151,7 @@ static __always_inline bool nve_line_find(__u64 key, struct nve_lines lines,
 	hit->ip4 = net;
 	hit->net = net >> 32;
 	hit->flags = hit->net >> NVE_LINE_FLAGS_SHIFT & 0x3f;
-	hit->line = s;
+	hit->line = nve_dry ? NULL : s;
 	return true;
 }
 
@@ -165,7 +171,7 @@ static __always_inline bool nve_near_to(struct nve_frame *f, const struct nve_ne
 	if (!f->to)
 		return false;
 	f->to_tsi = slot;
-	f->to_stats = nve_dry ? NULL : hit->line;
+	f->to_stats = hit->line;
 	f->at = hit->place;
 	f->out_features = hit->flags & NVE_NEAR_XDP ? NVE_TO_XDP : 0;
 	return true;
@@ -177,7 +183,7 @@ static __always_inline bool nve_near_tsi(__u64 key, struct nve_lines lines,
 {
 	if (nve_line_find(key, lines, hit)) {
 		if (nve_dry)
-			nve_trace_step(NVE_TRACED_near, &key, sizeof(key));
+			nve_trace_near(key);
 		return true;
 	}
 	return nve_near_find(key, nve_near_hash(key, nve_near_seed), hit);
@@ -217,7 +223,8 @@ static __always_inline bool nve_near_access(struct nve_frame *f, const struct nv
 	lines = nve_lines_of(vni, f->who.mac);
 	dst = nve_near_key(vn & 0xffff, eth->dst);
 	dst_hash = nve_near_hash(dst, nve_near_seed);
-	nve_near_touch(dst_hash);
+	if (!nve_dry)
+		nve_near_touch(dst_hash);
 	src = nve_near_key(vn & 0xffff, f->who.mac);
 	if (!nve_near_tsi(src, lines, &from) || !nve_near_owns(f, &from, ip))
 		return false;
@@ -228,6 +235,8 @@ static __always_inline bool nve_near_access(struct nve_frame *f, const struct nv
 	nve_stats_touch(f, from.line ?: nve_stats(slot));
 	barrier_var(vn); /* made again rather than kept: there is no stack to spare */
 	dst = nve_near_key(vn & 0xffff, eth->dst);
+	if (nve_dry)
+		dst_hash = nve_near_hash(dst, nve_near_seed);
 	if (!nve_near_find(dst, dst_hash, &to) &&
 	    !nve_line_find(dst, nve_lines_of(vni, eth->dst), &to))
 		return false;

@@ -165,7 +165,7 @@ static __noinline int nve_tsi_has(struct nve_suppressing *s, const struct nve_de
 }
 
 /* By the way that frames to the MAC take now, as nve_find() does. */
-static __noinline int nve_mac_has(struct nve_suppressing *s, const struct nve_neigh_mac *claim)
+static __always_inline int nve_mac_has(struct nve_suppressing *s, const struct nve_neigh_mac *claim)
 {
 	struct nve_fdb *row;
 	int has;

@@ -30,7 +30,7 @@ static __always_inline struct nve_frame nve_tc_frame(struct __sk_buff *skb)
 		.data = (void *)(long)skb->data,
 		.end = (void *)(long)skb->data_end,
 		.len = skb->len,
-		.segs = skb->gso_segs ?: 1,
+		.segs = nve_dry ? 1 : skb->gso_segs ?: 1, /* why() asks of one frame */
 		.gso = skb->gso_size,
 		.tci = skb->vlan_tci,
 		.tag_in_meta = skb->vlan_present,
