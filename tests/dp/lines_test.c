@@ -3,12 +3,14 @@
  * What is counted of a TSI is exact and its own, whoever had its line before, and wherever the
  * agent was ended.  See agent/dp/ebpf_lines.h and lib/dp_world.h.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -260,6 +262,14 @@ static void whatever_becomes_of_lines_each_frame_is_counted_once_and_for_its_tsi
 	books_say(frames);
 }
 
+static volatile uint32_t *changes; /* of the other process */
+
+static void await_changes(uint32_t n)
+{
+	while (*changes < n)
+		sched_yield();
+}
+
 /* An agent that changes lines until it is killed. */
 static pid_t start_agent(void)
 {
@@ -268,7 +278,7 @@ static pid_t start_agent(void)
 	assert_true(pid >= 0);
 	if (pid)
 		return pid;
-	for (uint32_t i = 0;; i++) {
+	for (uint32_t i = 0;; i++, ++*changes) {
 		struct nve_near_entry e = entry_of(i * 7 % KEYS, i % SLOTS);
 
 		if (i % 5 == 0)
@@ -293,6 +303,9 @@ static void an_agent_killed_at_any_moment_leaves_counters_that_are_right(void **
 	uint64_t frames[SLOTS] = { 0 };
 
 	(void)state;
+	changes = mmap(NULL, sizeof(*changes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	assert_ptr_not_equal(changes, MAP_FAILED);
 	empty_books();
 	for (int round = 0; round < rounds; round++) {
 		pid_t pid;
@@ -305,8 +318,9 @@ static void an_agent_killed_at_any_moment_leaves_counters_that_are_right(void **
 				frames[e.slot]++;
 		}
 		books_say(frames);
+		*changes = 0;
 		pid = start_agent();
-		usleep(rand() % 1000);
+		await_changes(rand() % 500);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status));
@@ -317,6 +331,7 @@ static void an_agent_killed_at_any_moment_leaves_counters_that_are_right(void **
 	}
 	print_message("%d times of %d in the middle of a change\n", torn, rounds);
 	assert_true(torn > 0);
+	munmap((void *)changes, sizeof(*changes));
 }
 
 static void nearly_all_tsis_find_a_line(void **state)
