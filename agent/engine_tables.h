@@ -16,6 +16,7 @@ enum {
 #define NVE_PARK_NS       (5 * NVE_SEC_NS) /* how long a request waits for the NVA */
 #define NVE_SEEN_SLACK_NS 200000000ull     /* last_seen() is up to that much too early */
 #define NVE_RETRY_MAX_NS  (60 * NVE_SEC_NS)
+#define NVE_KEEP_NS       (2 * NVE_SEC_NS) /* how long the store may lag behind a keepalive */
 
 /* What the NVA was told of one address. */
 struct nve_pub {
@@ -85,6 +86,10 @@ struct nve_engine {
 	uint64_t epoch, epoch_stored, now_ns;
 	uint64_t realtime_offset; /* CLOCK_REALTIME less CLOCK_MONOTONIC, of this run */
 	uint64_t timers_after_ns, vns_after_ns, resync_at_ns, backoff_ns;
+	/* What the store is told later: engine_deadline.c, engine_context.c. */
+	uint64_t keep_at_ns;
+	uint64_t *stored_deadlines; /* by slot: in the TSI's record, CLOCK_REALTIME */
+	bool *moved;                /* by chunk of slots: some deadline is another one now */
 	/* Arrivals: of this turn, and those that are to be announced.  Addresses of both. */
 	struct nve_arrival *arrivals_noted, *arrivals;
 	size_t n_arriving, n_before;

@@ -166,6 +166,8 @@ static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_an
 	nve_core_step(e->core, ev, answer);
 	if (answer->reason != NVE_REASON_OK)
 		return;
+	if (ev->kind == NVE_EV_KEEPALIVE || ev->kind == NVE_EV_KEEPACTIVE)
+		nve_deadline_moved(e, answer->slot);
 	e->full = NVE_RES_NONE;
 	r = keep_actions(e, mark);
 	if (!r && !e->copy.n)

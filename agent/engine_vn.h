@@ -45,13 +45,17 @@ struct nve_acl_rec {
 /* A VN with a VAP here.  Kept to the end of the turn in which its last VAP goes, for undoing. */
 struct nve_vn_rec {
 	struct nve_vn_rec *next;
-	struct nve_vn_context context; /* as last heard; its 'vteps' are in 'slots' */
-	bool known;                    /* 'context' was heard at all */
-	bool live;                     /* the datapath has the VN */
-	bool entering;                 /* its remote MACs are still to be said */
-	bool dirty;                    /* the NVA changed it */
-	bool withdrawn;                /* the NVA does not know it any more (said once) */
-	uint32_t acl;                  /* of its profile's rules in the datapath; 0: none */
+	struct nve_vn_context context;  /* as last heard; its 'vteps' are in 'slots' */
+	bool known;                     /* 'context' was heard at all */
+	bool live;                      /* the datapath has the VN */
+	bool entering;                  /* its remote MACs are still to be said */
+	bool dirty;                     /* the NVA changed it */
+	bool withdrawn;                 /* the NVA does not know it any more (said once) */
+	bool recalled;                  /* the store said it, the NVA has not spoken of it yet */
+	bool stored;                    /* the store has a context of it, of 'stored_digest' */
+	uint64_t digest, stored_digest; /* engine_context.c */
+	struct nve_acl *rules;          /* of its profile, while it is recalled; may be NULL */
+	uint32_t acl;                   /* of its profile's rules in the datapath; 0: none */
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;

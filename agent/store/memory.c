@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TAG, VAP, TSI };
+enum kind { TAG, VAP, TSI, DEADLINES, VN };
 enum { BUCKETS = 4096 };
 
 struct record {
@@ -20,8 +20,15 @@ struct record {
 		struct nve_stored_tag tag;
 		struct nve_stored_vap vap;
 		struct nve_stored_tsi tsi;
+		struct nve_stored_vn vn;
+		uint32_t chunk;
 	};
-	struct nve_tsi_addr addrs[]; /* of a TSI */
+	union { /* what the record points to */
+		struct nve_tsi_addr addrs[0];
+		struct nve_stored_deadline deadlines[0];
+		uint8_t lists[0];
+		uint64_t align;
+	};
 };
 
 /* One change of the open transaction; either side may be NULL. */
@@ -61,7 +68,18 @@ static const char *name_of(const struct record *rec)
 
 static uint32_t number_of(const struct record *rec)
 {
-	return rec->kind == TAG ? rec->tag.tag : rec->kind == VAP ? rec->vap.vn_id : rec->tsi.slot;
+	switch (rec->kind) {
+	case TAG:
+		return rec->tag.tag;
+	case VAP:
+		return rec->vap.vn_id;
+	case TSI:
+		return rec->tsi.slot;
+	case VN:
+		return rec->vn.vn_id;
+	default:
+		return rec->chunk;
+	}
 }
 
 static void insert(struct nve_store *store, struct record *rec)
@@ -202,13 +220,44 @@ static int by_key(const void *left, const void *right)
 	return number_of(a) < number_of(b) ? -1 : number_of(a) > number_of(b);
 }
 
-static int give(const struct record *rec, const struct nve_store_reader *reader)
+static struct record *lookup(const struct nve_store *store, enum kind kind, uint32_t number)
 {
-	if (rec->kind == TAG)
+	struct record *rec = store->buckets[hash(kind, "", number)];
+
+	while (rec && (rec->kind != kind || number_of(rec) != number))
+		rec = rec->next;
+	return rec;
+}
+
+static int give_tsi(const struct nve_store *store, const struct nve_stored_tsi *stored,
+		    const struct nve_store_reader *reader)
+{
+	struct record *rec = lookup(store, DEADLINES, stored->slot / NVE_STORED_DEADLINES);
+	const struct nve_stored_deadline *d;
+	struct nve_stored_tsi tsi = *stored;
+
+	tsi.moved_ns = tsi.tsi.deadline_ns;
+	d = rec ? &rec->deadlines[tsi.slot % NVE_STORED_DEADLINES] : NULL;
+	if (d && d->base_ns == tsi.tsi.deadline_ns && d->deadline_ns)
+		tsi.moved_ns = d->deadline_ns;
+	return reader->tsi(reader->arg, &tsi);
+}
+
+static int give(const struct nve_store *store, const struct record *rec,
+		const struct nve_store_reader *reader)
+{
+	switch (rec->kind) {
+	case TAG:
 		return reader->tag(reader->arg, &rec->tag);
-	if (rec->kind == VAP)
+	case VAP:
 		return reader->vap(reader->arg, &rec->vap);
-	return reader->tsi(reader->arg, &rec->tsi);
+	case TSI:
+		return give_tsi(store, &rec->tsi, reader);
+	case VN:
+		return reader->vn ? reader->vn(reader->arg, rec->vn.vn_id, rec->vn.digest) : 0;
+	default:
+		return 0;
+	}
 }
 
 static int memory_load(struct nve_store *store, const struct nve_store_reader *reader)
@@ -224,7 +273,7 @@ static int memory_load(struct nve_store *store, const struct nve_store_reader *r
 			all[n++] = rec;
 	qsort(all, n, sizeof(struct record *), by_key);
 	for (size_t i = 0; i < n && !r; i++)
-		r = give(all[i], reader);
+		r = give(store, all[i], reader);
 	free(all);
 	return r;
 }
@@ -328,6 +377,70 @@ static int memory_del_tsi(struct nve_store *store, uint32_t slot)
 	return change(store, TSI, "", slot, NULL, false);
 }
 
+static int memory_put_deadlines(struct nve_store *store, uint32_t chunk,
+				const struct nve_stored_deadline *list)
+{
+	size_t bytes = NVE_STORED_DEADLINES * sizeof(*list);
+	struct record *rec = calloc(1, sizeof(*rec) + bytes);
+
+	if (rec) {
+		rec->kind = DEADLINES;
+		rec->chunk = chunk;
+		memcpy(rec->deadlines, list, bytes);
+	}
+	return change(store, DEADLINES, "", chunk, rec, !rec);
+}
+
+/* Copies to '*at', which moves on. */
+static void *copy_list(uint8_t **at, const void *list, size_t bytes)
+{
+	void *copy = *at;
+
+	if (bytes)
+		memcpy(copy, list, bytes);
+	*at += (bytes + 7) & ~(size_t)7;
+	return copy;
+}
+
+static int memory_put_vn(struct nve_store *store, const struct nve_stored_vn *vn)
+{
+	size_t vteps = vn->n_vteps * sizeof(*vn->vteps);
+	size_t remotes = vn->n_remotes * sizeof(*vn->remotes);
+	size_t neighs = vn->n_neighs * sizeof(*vn->neighs);
+	size_t rules = vn->rules ? vn->rules->n_rules * sizeof(*vn->rules->rules) : 0;
+	struct record *rec = calloc(1, sizeof(*rec) + vteps + remotes + neighs + rules +
+					       sizeof(*vn->rules) + 64);
+
+	if (rec) {
+		uint8_t *at = rec->lists;
+
+		rec->kind = VN;
+		rec->vn = *vn;
+		rec->vn.vteps = copy_list(&at, vn->vteps, vteps);
+		rec->vn.remotes = copy_list(&at, vn->remotes, remotes);
+		rec->vn.neighs = copy_list(&at, vn->neighs, neighs);
+		if (vn->rules) {
+			struct nve_acl *acl = copy_list(&at, vn->rules, sizeof(*acl));
+
+			acl->rules = copy_list(&at, vn->rules->rules, rules);
+			rec->vn.rules = acl;
+		}
+	}
+	return change(store, VN, "", vn->vn_id, rec, !rec);
+}
+
+static int memory_del_vn(struct nve_store *store, uint32_t vn_id)
+{
+	return change(store, VN, "", vn_id, NULL, false);
+}
+
+static int memory_get_vn(struct nve_store *store, uint32_t vn_id, nve_stored_vn_fn *fn, void *arg)
+{
+	struct record *rec = lookup(store, VN, vn_id);
+
+	return rec ? fn(arg, &rec->vn) : -ENOENT;
+}
+
 static int memory_put_epoch(struct nve_store *store, uint64_t epoch)
 {
 	if (!store->in_transaction)
@@ -372,8 +485,12 @@ struct nve_store_memory_control *nve_store_memory_control(const char *path)
 size_t nve_store_memory_count(const char *path)
 {
 	struct nve_store *store = find(path);
+	size_t n = 0;
 
-	return store ? store->n : 0;
+	for (size_t i = 0; store && i < BUCKETS; i++)
+		for (struct record *rec = store->buckets[i]; rec; rec = rec->next)
+			n += rec->kind <= TSI;
+	return n;
 }
 
 int nve_store_memory_read(const char *path, const struct nve_store_reader *reader)
@@ -404,6 +521,7 @@ const struct nve_store_ops nve_store_memory = {
 	.open = memory_open,
 	.close = memory_close,
 	.load = memory_load,
+	.get_vn = memory_get_vn,
 	.epoch = memory_epoch,
 	.begin = memory_begin,
 	.put_tag = memory_put_tag,
@@ -412,6 +530,9 @@ const struct nve_store_ops nve_store_memory = {
 	.del_vap = memory_del_vap,
 	.put_tsi = memory_put_tsi,
 	.del_tsi = memory_del_tsi,
+	.put_deadlines = memory_put_deadlines,
+	.put_vn = memory_put_vn,
+	.del_vn = memory_del_vn,
 	.put_epoch = memory_put_epoch,
 	.commit = memory_commit,
 	.rollback = undo_changes,

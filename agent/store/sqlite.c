@@ -65,7 +65,7 @@ static int sqlite_store_begin(struct nve_store *store)
 }
 
 /* A bind fails for want of memory alone; a statement half bound must not run. */
-static int put(struct nve_store *store, enum nve_sqlite_statement q, int code)
+int nve_sqlite_put(struct nve_store *store, enum nve_sqlite_statement q, int code)
 {
 	if (!store->in_transaction)
 		return -EINVAL;
@@ -81,7 +81,7 @@ static int sqlite_store_put_tag(struct nve_store *store, const struct nve_stored
 	sqlite3_stmt *stmt = store->stmt[Q_PUT_TAG];
 	int code = bind_name(stmt, 1, tag->scope);
 
-	return put(store, Q_PUT_TAG, code ? code : bind_ints(stmt, 2, 4, v));
+	return nve_sqlite_put(store, Q_PUT_TAG, code ? code : bind_ints(stmt, 2, 4, v));
 }
 
 static int sqlite_store_del_tag(struct nve_store *store, const char *scope, uint16_t tag)
@@ -90,7 +90,7 @@ static int sqlite_store_del_tag(struct nve_store *store, const char *scope, uint
 	sqlite3_stmt *stmt = store->stmt[Q_DEL_TAG];
 	int code = bind_name(stmt, 1, scope);
 
-	return put(store, Q_DEL_TAG, code ? code : bind_ints(stmt, 2, 1, v));
+	return nve_sqlite_put(store, Q_DEL_TAG, code ? code : bind_ints(stmt, 2, 1, v));
 }
 
 static int sqlite_store_put_vap(struct nve_store *store, const struct nve_stored_vap *vap)
@@ -99,7 +99,7 @@ static int sqlite_store_put_vap(struct nve_store *store, const struct nve_stored
 	sqlite3_stmt *stmt = store->stmt[Q_PUT_VAP];
 	int code = bind_name(stmt, 1, vap->port);
 
-	return put(store, Q_PUT_VAP, code ? code : bind_ints(stmt, 2, 3, v));
+	return nve_sqlite_put(store, Q_PUT_VAP, code ? code : bind_ints(stmt, 2, 3, v));
 }
 
 static int sqlite_store_del_vap(struct nve_store *store, const char *port, uint32_t vn_id)
@@ -108,7 +108,7 @@ static int sqlite_store_del_vap(struct nve_store *store, const char *port, uint3
 	sqlite3_stmt *stmt = store->stmt[Q_DEL_VAP];
 	int code = bind_name(stmt, 1, port);
 
-	return put(store, Q_DEL_VAP, code ? code : bind_ints(stmt, 2, 1, v));
+	return nve_sqlite_put(store, Q_DEL_VAP, code ? code : bind_ints(stmt, 2, 1, v));
 }
 
 static size_t pack_addrs(struct nve_store *store, const struct nve_stored_tsi *tsi)
@@ -156,23 +156,24 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(stmt, 16, &t->qos, has_qos ? sizeof(t->qos) : 0,
 					 SQLITE_STATIC);
-	return put(store, Q_PUT_TSI, code);
+	return nve_sqlite_put(store, Q_PUT_TSI, code);
 }
 
 static int sqlite_store_del_tsi(struct nve_store *store, uint32_t slot)
 {
-	return put(store, Q_DEL_TSI, sqlite3_bind_int64(store->stmt[Q_DEL_TSI], 1, slot));
+	return nve_sqlite_put(store, Q_DEL_TSI,
+			      sqlite3_bind_int64(store->stmt[Q_DEL_TSI], 1, slot));
 }
 
 static int sqlite_store_put_epoch(struct nve_store *store, uint64_t epoch)
 {
-	return put(store, Q_PUT_EPOCH,
-		   sqlite3_bind_int64(store->stmt[Q_PUT_EPOCH], 1, (int64_t)epoch));
+	return nve_sqlite_put(store, Q_PUT_EPOCH,
+			      sqlite3_bind_int64(store->stmt[Q_PUT_EPOCH], 1, (int64_t)epoch));
 }
 
 static int sqlite_store_commit(struct nve_store *store)
 {
-	int r = put(store, Q_COMMIT, SQLITE_OK);
+	int r = nve_sqlite_put(store, Q_COMMIT, SQLITE_OK);
 
 	store->in_transaction = false;
 	return r;
@@ -183,6 +184,7 @@ const struct nve_store_ops nve_store_sqlite = {
 	.open = nve_sqlite_open,
 	.close = nve_sqlite_close,
 	.load = nve_sqlite_load,
+	.get_vn = nve_sqlite_get_vn,
 	.epoch = sqlite_store_epoch,
 	.begin = sqlite_store_begin,
 	.put_tag = sqlite_store_put_tag,
@@ -191,6 +193,9 @@ const struct nve_store_ops nve_store_sqlite = {
 	.del_vap = sqlite_store_del_vap,
 	.put_tsi = sqlite_store_put_tsi,
 	.del_tsi = sqlite_store_del_tsi,
+	.put_deadlines = nve_sqlite_put_deadlines,
+	.put_vn = nve_sqlite_put_vn,
+	.del_vn = nve_sqlite_del_vn,
 	.put_epoch = sqlite_store_put_epoch,
 	.commit = sqlite_store_commit,
 	.rollback = end_transaction,

@@ -19,7 +19,7 @@ rules() {
 		^agent/dp/ebpf[^/]*$ ^(agent/dp/.*|NOUNS|bpf/[a-z]*_abi\.h|.*\.skel\.h)$
 		^agent/dp/ ^(agent/dp/.*|NOUNS)$
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
-		^agent/store/ ^(agent/store/|agent/core/types\.h$)
+		^agent/store/ ^(agent/store/|agent/core/(types|acl)\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
