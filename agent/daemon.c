@@ -266,7 +266,10 @@ enum nve_exit nve_daemon_flush(const struct nve_config *config, const struct nve
 	struct nve_dp_config dp_conf = dp_config(config);
 	struct nve_dp *dp = NULL;
 	char *err = NULL;
-	int r = backends->dp->open(&dp_conf, &dp, &err);
+	int r;
+
+	dp_conf.unload = true;
+	r = backends->dp->open(&dp_conf, &dp, &err);
 
 	if (r)
 		return fail(r == -EBUSY ? NVE_EXIT_RUNNING : NVE_EXIT_DATAPATH, "datapath", r, err);

@@ -73,6 +73,7 @@ struct nve_dp_config {
 	uint16_t vxlan_port;       /* host order; 0 = 4789 */
 	uint16_t geneve_port;      /* 0 = 6081 */
 	struct nve_dp_limits limits;
+	bool unload; /* open() for flush() and close() alone, whatever layout the pins have */
 	nve_dp_gleaned_fn *gleaned; /* from within dispatch(); NULL: nobody wants to know */
 	void *gleaned_arg;
 };

@@ -98,8 +98,8 @@ static int set_up(struct nve_dp *dp, const struct nve_dp_config *config, char **
 	r = nve_ebpf_netlink_open(dp);
 	if (r < 0)
 		return nve_ebpf_error(err, r, "rtnetlink: %s", strerror(-r));
-	r = nve_ebpf_load(dp, err);
-	if (r < 0)
+	r = config->unload ? 0 : nve_ebpf_load(dp, err);
+	if (r < 0 || config->unload)
 		return r;
 	r = nve_ebpf_glean_open(dp);
 	return r < 0 ? nve_ebpf_error(err, r, "the ring buffer of events: %s", strerror(-r)) : 0;

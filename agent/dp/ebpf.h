@@ -2,7 +2,7 @@
 /*
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
- * TSI in use), fdb, vn, glean, apply, resync, attach, copier, probe, netlink, neigh, dump,
+ * TSI in use), fdb, vn, glean, apply, resync, migrate, attach, copier, probe, netlink, neigh, dump,
  * stats, send, suppress, acl, why.
  */
 #pragma once
@@ -106,6 +106,7 @@ struct nve_dp {
 	uint32_t seq;
 	uint32_t moving; /* the TSI whose set changes under its frames, or NVE_SLOT_NONE */
 	bool in_resync;
+	bool migrating; /* the pins are of an earlier layout: ebpf_migrate.c */
 	bool torn; /* an apply failed: the tables are neither old nor new, and must be compared */
 };
 
@@ -117,7 +118,20 @@ int nve_ebpf_pins_open(struct nve_dp *dp, const char *dir, char **err);
 bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name);
 /* Removes all pins, detaching what is pinned, and the directory. */
 int nve_ebpf_pins_remove(struct nve_dp *dp);
+int nve_ebpf_pins_remove_next(struct nve_dp *dp);
+/* Pins all maps below a directory, which may be the pins' own; what is pinned there stays. */
+int nve_ebpf_pin_maps(const struct nve_dp *dp, const char *below, char **err);
+
+/* --- migrate ---------------------------------------------------------------------------------- */
+#define NVE_PIN_META "nve_meta" /* says which layout the pinned maps have */
+#define NVE_PIN_NEXT "next"     /* the directory of those that are to be */
+/* Looks at what is pinned: sets dp->migrating, or returns 1 if it is of our layout, 0 if there is
+ * nothing; -EPROTO: it is of a newer one. */
+int nve_ebpf_check_meta(struct nve_dp *dp, char **err);
+/* The new maps are complete: they take the old ones' place. */
+int nve_ebpf_migrate(struct nve_dp *dp);
 const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
+const char *nve_ebpf_copier_map_name(int i);          /* "nve_copies" */
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog);
 /* Sets '*err' to a message if 'err' is not NULL; returns 'r'. */
 int nve_ebpf_error(char **err, int r, const char *format, ...)

@@ -24,6 +24,8 @@ void nve_ebpf_detach_all(struct nve_dp *dp);
  * and was, if an earlier agent left one, only given the program: its fd, or -errno.
  */
 int nve_ebpf_link_make(struct nve_dp *dp, const char *kind, int prog, uint32_t ifindex, int type);
+/* Gives all ports' links (and clsact filters) this agent's programs: see ebpf_migrate.c. */
+int nve_ebpf_links_update(struct nve_dp *dp);
 /* Takes program, link and pin away; 'fd' may be -1. */
 void nve_ebpf_link_end(struct nve_dp *dp, const char *kind, uint32_t ifindex, int *fd);
 

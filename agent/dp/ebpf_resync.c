@@ -334,5 +334,5 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 	nve_ebpf_acls_sweep(dp);
 	nve_ebpf_near_fill(dp);
 	dp->torn = false;
-	return 0;
+	return dp->migrating ? nve_ebpf_migrate(dp) : 0;
 }
