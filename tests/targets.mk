@@ -19,7 +19,41 @@ $(TAG_OBJ): tests/e2e/tag.bpf.c $(G)/vmlinux.h
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -MMD -MP -MF $(G)/tag.bpf.d -MT $@ -c $< -o $@
 
-e2e-tools: $(PY_GEN) $(TAG_OBJ) ## what the end-to-end tests need besides nved and nvectl
+$(G)/tests/stream: tests/e2e/stream.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $< -o $@
+
+# Two more agents, for upgrades and back.  "newer" has other programs over the same maps (compiled
+# with other optimizations, so that their tags differ), "next" has another layout.
+OTHER_SRCS := agent/main.c agent/dp/ebpf_load.c agent/dp/ebpf_why.c agent/dp/ebpf_glean.c \
+	agent/dp/ebpf_migrate.c
+OTHER_AGENTS := $(B)/newer/nved $(B)/next/nved
+newer_FLAGS :=
+next_FLAGS := -DNVE_ABI_VERSION=1000
+
+define OTHER_AGENT
+$(G)/$(1)/%.skel.h: bpf/%.bpf.c $(G)/%.bpf.o
+	$$(call say,BPF,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CLANG) $$(BPFFLAGS) -fno-unroll-loops $$($(1)_FLAGS) -Ibpf -I$(G) -c $$< -o $(G)/$(1)/$$*.full
+	$$(Q)bpftool gen object $(G)/$(1)/$$*.bpf.o $(G)/$(1)/$$*.full
+	$$(Q)bpftool gen skeleton $(G)/$(1)/$$*.bpf.o name $$(subst -,_,$$*) >$$@
+
+$(B)/$(1)/%.o: %.c $(BPF_SKELS:$(G)/%=$(G)/$(1)/%)
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -I$(G)/$(1) $$(CPPFLAGS) $$(ALL_CFLAGS) $$($(1)_FLAGS) -DNVED_VERSION='"$(1)"' \
+		-MMD -MP -c $$< -o $$@
+
+$(B)/$(1)/nved: $(OTHER_SRCS:%.c=$(B)/$(1)/%.o) $(B)/libnve.a
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) $$^ $$(LIBS) -o $$@
+endef
+$(eval $(call OTHER_AGENT,newer))
+$(eval $(call OTHER_AGENT,next))
+
+e2e-tools: $(PY_GEN) $(TAG_OBJ) $(G)/tests/stream $(OTHER_AGENTS) ## what the end-to-end tests need besides nved and nvectl
 	@:
 
 need-root:
