@@ -27,7 +27,7 @@ static int run(struct nve_store *store, enum nve_sqlite_statement q)
 	if (code == SQLITE_DONE)
 		return 0;
 	end_transaction(store);
-	return nve_sqlite_errno(code);
+	return nve_sqlite_errno(store->db, code);
 }
 
 static int bind_name(sqlite3_stmt *stmt, int at, const char *name)
@@ -53,7 +53,7 @@ static int sqlite_store_epoch(struct nve_store *store, uint64_t *ret)
 	if (code == SQLITE_ROW || code == SQLITE_DONE)
 		*ret = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
 	sqlite3_reset(stmt);
-	return code == SQLITE_ROW ? 0 : nve_sqlite_errno(code);
+	return code == SQLITE_ROW ? 0 : nve_sqlite_errno(store->db, code);
 }
 
 static int sqlite_store_begin(struct nve_store *store)
@@ -72,7 +72,7 @@ int nve_sqlite_put(struct nve_store *store, enum nve_sqlite_statement q, int cod
 	if (code == SQLITE_OK)
 		return run(store, q);
 	end_transaction(store);
-	return nve_sqlite_errno(code);
+	return nve_sqlite_errno(store->db, code);
 }
 
 static int sqlite_store_put_tag(struct nve_store *store, const struct nve_stored_tag *tag)

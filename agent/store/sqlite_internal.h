@@ -47,7 +47,7 @@ struct nve_store {
 	uint32_t chunk, next_chunk;              /* UINT32_MAX: none */
 };
 
-int nve_sqlite_errno(int code);
+int nve_sqlite_errno(sqlite3 *db, int code);
 /* A message for the caller's caller; what to do about an error of the disk. */
 void nve_sqlite_explain(char **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *nve_sqlite_remedy(int r);

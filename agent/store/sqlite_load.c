@@ -150,7 +150,7 @@ static int load_all(struct nve_store *store, enum nve_sqlite_statement q, load_f
 	while (!r && (code = sqlite3_step(stmt)) == SQLITE_ROW)
 		r = fn(store, stmt, rd);
 	sqlite3_reset(stmt);
-	return r ? r : nve_sqlite_errno(code);
+	return r ? r : nve_sqlite_errno(store->db, code);
 }
 
 int nve_sqlite_load(struct nve_store *store, const struct nve_store_reader *reader)

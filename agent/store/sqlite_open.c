@@ -12,7 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
-int nve_sqlite_errno(int code)
+/* An I/O error is often one that the operator can do something about. */
+static int system_error(sqlite3 *db)
+{
+	switch (db ? sqlite3_system_errno(db) : 0) {
+	case ENOSPC:
+	case EDQUOT:
+		return -ENOSPC;
+	case EROFS:
+		return -EROFS;
+	default:
+		return -EIO;
+	}
+}
+
+int nve_sqlite_errno(sqlite3 *db, int code)
 {
 	switch (code & 0xff) {
 	case SQLITE_OK:
@@ -34,7 +48,7 @@ int nve_sqlite_errno(int code)
 	case SQLITE_NOTADB:
 		return -EBADMSG;
 	default:
-		return -EIO;
+		return system_error(db);
 	}
 }
 
@@ -94,7 +108,7 @@ static int pragma_int(sqlite3 *db, const char *text, int64_t *ret)
 		code = SQLITE_OK;
 	}
 	sqlite3_finalize(stmt);
-	return nve_sqlite_errno(code);
+	return nve_sqlite_errno(db, code);
 }
 
 /* Made here, not by SQLite, so that it never exists with other permissions. */
@@ -107,8 +121,14 @@ static int make_file(const char *path, char **err)
 		close(fd);
 		return 0;
 	}
-	if (r == -EEXIST)
+	if (r == -EEXIST && access(path, W_OK) == 0)
 		return 0;
+	if (r == -EEXIST) {
+		r = -errno; /* SQLite would only read it */
+		nve_sqlite_explain(err, "store %s: %s; %s", path, strerror(-r),
+				   nve_sqlite_remedy(r));
+		return r;
+	}
 	nve_sqlite_explain(err, "store %s: cannot be created: %s; %s", path, strerror(-r),
 			   r == -ENOENT ? "make its directory first" : nve_sqlite_remedy(r));
 	return r;
@@ -121,8 +141,8 @@ static int check_version(struct nve_store *store, const char *path, int64_t *ver
 	int r;
 
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	r = nve_sqlite_errno(
-		sqlite3_exec(store->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL));
+	r = nve_sqlite_errno(store->db, sqlite3_exec(store->db, "PRAGMA locking_mode = EXCLUSIVE",
+						     NULL, NULL, NULL));
 	if (!r)
 		r = pragma_int(store->db, "PRAGMA user_version", version);
 	if (!r)
@@ -165,7 +185,7 @@ static int set_up(struct nve_store *store, const struct nve_store_config *config
 	for (size_t i = 0; i < STATEMENTS && code == SQLITE_OK; i++)
 		code = sqlite3_prepare_v3(store->db, nve_sqlite_statements[i], -1,
 					  SQLITE_PREPARE_PERSISTENT, &store->stmt[i], NULL);
-	return nve_sqlite_errno(code);
+	return nve_sqlite_errno(store->db, code);
 }
 
 static int ignore_tag(void *arg, const struct nve_stored_tag *tag)
@@ -206,16 +226,17 @@ int nve_sqlite_open(const struct nve_store_config *config, struct nve_store **re
 {
 	__attribute__((cleanup(closep))) struct nve_store *store = calloc(1, sizeof(*store));
 	int64_t version = 0;
-	int r;
+	int r, code;
 
 	if (!store)
 		return -ENOMEM;
 	r = make_file(config->path, err);
 	if (r < 0)
 		return r;
-	r = nve_sqlite_errno(sqlite3_open_v2(
-		config->path, &store->db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL));
+	code = sqlite3_open_v2(config->path, &store->db,
+			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+			       NULL);
+	r = nve_sqlite_errno(store->db, code);
 	if (r < 0) {
 		nve_sqlite_explain(err, "store %s: %s; %s", config->path,
 				   store->db ? sqlite3_errmsg(store->db) : "no memory",

@@ -201,7 +201,7 @@ int nve_sqlite_get_vn(struct nve_store *store, uint32_t vn_id, nve_stored_vn_fn 
 	if (code == SQLITE_ROW)
 		r = decode(store, &vn, fn, arg);
 	else
-		r = code == SQLITE_DONE ? -ENOENT : nve_sqlite_errno(code);
+		r = code == SQLITE_DONE ? -ENOENT : nve_sqlite_errno(store->db, code);
 	sqlite3_reset(store->stmt[Q_GET_ACL]);
 	sqlite3_reset(stmt);
 	return r;

@@ -8,7 +8,8 @@
 Clients signal at random over Sessions, many requests under way, while frames flow from and to TSIs
 that stay; the agent is killed at random moments and started again.  Passes when after each restart
 every TSI is as its last acknowledged request left it, or, if one was under way then, as that one
-would have; and when every frame arrived exactly once.  NVED_KILLS=20 for more, NVED_SEED=.. for the
+would have; and when every frame arrived exactly once.  NVED_KILLS=20 for more than
+three in each mode, NVED_SEED=.. for the
 same again.
 """
 import os
@@ -26,7 +27,7 @@ from lab import FAR, NVE1, RED, RED_VNI, BLUE, BLUE_VNI, Netns, vn
 from netlab import Failure, wait_for
 from stream import Stream
 
-KILLS = int(os.environ.get("NVED_KILLS", 6))
+KILLS = int(os.environ.get("NVED_KILLS", 3))
 SEED = int(os.environ.get("NVED_SEED", random.randrange(1 << 32)))
 FAR_MAC, STAYS = "02:00:00:00:09:09", [f"02:00:00:00:01:0{i}" for i in range(1, 5)]
 CLIENTS, TSIS, WINDOW = 3, 40, 8  # TSIs of each client, requests that it has under way
@@ -145,14 +146,17 @@ class Hurry(threading.Thread):
         self.client.close()
 
 
+def text(address):
+    mac = address.mac.hex(":")
+    return f"{mac}/{'.'.join(str(x) for x in address.ip)}" if address.ip else mac
+
+
 def listed(w):
     out = {tsi: NOTHING for tsi in w.model}
     for t in w.c.tsis():
         number = int.from_bytes(t.key.tsi_id[8:], "big")
         if number in out:
-            out[number] = t.state, frozenset(
-                f.mac_text(a.address.mac) + (f"/{f.ip_text(a.address.ip)}" if a.address.ip else "")
-                for a in t.addresses)
+            out[number] = t.state, frozenset(text(a.address) for a in t.addresses)
     return out
 
 
@@ -195,10 +199,8 @@ def what_was_acknowledged_is_there_after_each_kill_and_no_frame_was_lost(w):
 @test
 def the_datapath_is_what_the_list_says_at_the_end(w):
     active = {tsi for tsi, (state, _) in w.model.items() if state == ACTIVATED}
-    rows = dict((key["tsi"] if isinstance(key, dict) else key, value)
-                for key, value in w.c.table("tsi"))
-    live = sum(1 for value in rows.values() if value.get("live") or value.get("activated"))
-    equal(live, len(active) + len(STAYS), f"live rows of the TSI table: {list(rows.items())[:1]}")
+    live = sum(1 for _, row in w.c.table("tsi") if row["live"] >> 32)  # above its generation
+    equal(live, len(active) + len(STAYS), "live rows of the TSI table")
 
 
 if __name__ == "__main__":
