@@ -3,51 +3,12 @@
  * The store in memory: a chained hash of records and, within a transaction, the list of what each
  * change replaced.  Knows nothing but store.h.
  */
-#include "store/memory.h"
+#include "store/memory_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum kind { TAG, VAP, TSI, DEADLINES, VN };
-enum { BUCKETS = 4096 };
-
-struct record {
-	struct record *next;
-	enum kind kind;
-	union {
-		struct nve_stored_tag tag;
-		struct nve_stored_vap vap;
-		struct nve_stored_tsi tsi;
-		struct nve_stored_vn vn;
-		uint32_t chunk;
-	};
-	union { /* what the record points to */
-		struct nve_tsi_addr addrs[0];
-		struct nve_stored_deadline deadlines[0];
-		uint8_t lists[0];
-		uint64_t align;
-	};
-};
-
-/* One change of the open transaction; either side may be NULL. */
-struct change {
-	struct change *next;
-	struct record *was;
-	struct record *is;
-};
-
-struct nve_store {
-	struct nve_store *next; /* named ones only */
-	char *path;
-	bool open, in_transaction;
-	size_t n;
-	uint64_t epoch, epoch_before;
-	struct change *changes; /* latest first */
-	struct record *buckets[BUCKETS];
-	struct nve_store_memory_control control;
-};
 
 static struct nve_store *named;
 
@@ -220,7 +181,7 @@ static int by_key(const void *left, const void *right)
 	return number_of(a) < number_of(b) ? -1 : number_of(a) > number_of(b);
 }
 
-static struct record *lookup(const struct nve_store *store, enum kind kind, uint32_t number)
+struct record *nve_memory_lookup(const struct nve_store *store, enum kind kind, uint32_t number)
 {
 	struct record *rec = store->buckets[hash(kind, "", number)];
 
@@ -232,7 +193,8 @@ static struct record *lookup(const struct nve_store *store, enum kind kind, uint
 static int give_tsi(const struct nve_store *store, const struct nve_stored_tsi *stored,
 		    const struct nve_store_reader *reader)
 {
-	struct record *rec = lookup(store, DEADLINES, stored->slot / NVE_STORED_DEADLINES);
+	struct record *rec =
+		nve_memory_lookup(store, DEADLINES, stored->slot / NVE_STORED_DEADLINES);
 	const struct nve_stored_deadline *d;
 	struct nve_stored_tsi tsi = *stored;
 
@@ -295,9 +257,8 @@ static int memory_begin(struct nve_store *store)
 	return 0;
 }
 
-/* Makes 'rec' (NULL: nothing) the record of that key.  Takes 'rec' in any case. */
-static int change(struct nve_store *store, enum kind kind, const char *name, uint32_t number,
-		  struct record *rec, bool no_memory)
+int nve_memory_change(struct nve_store *store, enum kind kind, const char *name, uint32_t number,
+		      struct record *rec, bool no_memory)
 {
 	struct change *c = calloc(1, sizeof(*c));
 	int r = 0;
@@ -332,12 +293,12 @@ static int memory_put_tag(struct nve_store *store, const struct nve_stored_tag *
 		rec->kind = TAG;
 		rec->tag = *tag;
 	}
-	return change(store, TAG, tag->scope, tag->tag, rec, !rec);
+	return nve_memory_change(store, TAG, tag->scope, tag->tag, rec, !rec);
 }
 
 static int memory_del_tag(struct nve_store *store, const char *scope, uint16_t tag)
 {
-	return change(store, TAG, scope, tag, NULL, false);
+	return nve_memory_change(store, TAG, scope, tag, NULL, false);
 }
 
 static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *vap)
@@ -348,12 +309,12 @@ static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *
 		rec->kind = VAP;
 		rec->vap = *vap;
 	}
-	return change(store, VAP, vap->port, vap->vn_id, rec, !rec);
+	return nve_memory_change(store, VAP, vap->port, vap->vn_id, rec, !rec);
 }
 
 static int memory_del_vap(struct nve_store *store, const char *port, uint32_t vn_id)
 {
-	return change(store, VAP, port, vn_id, NULL, false);
+	return nve_memory_change(store, VAP, port, vn_id, NULL, false);
 }
 
 static int memory_put_tsi(struct nve_store *store, const struct nve_stored_tsi *tsi)
@@ -369,76 +330,12 @@ static int memory_put_tsi(struct nve_store *store, const struct nve_stored_tsi *
 			memcpy(rec->addrs, tsi->addrs, addrs);
 		rec->tsi.addrs = rec->addrs;
 	}
-	return change(store, TSI, "", tsi->slot, rec, !rec);
+	return nve_memory_change(store, TSI, "", tsi->slot, rec, !rec);
 }
 
 static int memory_del_tsi(struct nve_store *store, uint32_t slot)
 {
-	return change(store, TSI, "", slot, NULL, false);
-}
-
-static int memory_put_deadlines(struct nve_store *store, uint32_t chunk,
-				const struct nve_stored_deadline *list)
-{
-	size_t bytes = NVE_STORED_DEADLINES * sizeof(*list);
-	struct record *rec = calloc(1, sizeof(*rec) + bytes);
-
-	if (rec) {
-		rec->kind = DEADLINES;
-		rec->chunk = chunk;
-		memcpy(rec->deadlines, list, bytes);
-	}
-	return change(store, DEADLINES, "", chunk, rec, !rec);
-}
-
-/* Copies to '*at', which moves on. */
-static void *copy_list(uint8_t **at, const void *list, size_t bytes)
-{
-	void *copy = *at;
-
-	if (bytes)
-		memcpy(copy, list, bytes);
-	*at += (bytes + 7) & ~(size_t)7;
-	return copy;
-}
-
-static int memory_put_vn(struct nve_store *store, const struct nve_stored_vn *vn)
-{
-	size_t vteps = vn->n_vteps * sizeof(*vn->vteps);
-	size_t remotes = vn->n_remotes * sizeof(*vn->remotes);
-	size_t neighs = vn->n_neighs * sizeof(*vn->neighs);
-	size_t rules = vn->rules ? vn->rules->n_rules * sizeof(*vn->rules->rules) : 0;
-	struct record *rec = calloc(1, sizeof(*rec) + vteps + remotes + neighs + rules +
-					       sizeof(*vn->rules) + 64);
-
-	if (rec) {
-		uint8_t *at = rec->lists;
-
-		rec->kind = VN;
-		rec->vn = *vn;
-		rec->vn.vteps = copy_list(&at, vn->vteps, vteps);
-		rec->vn.remotes = copy_list(&at, vn->remotes, remotes);
-		rec->vn.neighs = copy_list(&at, vn->neighs, neighs);
-		if (vn->rules) {
-			struct nve_acl *acl = copy_list(&at, vn->rules, sizeof(*acl));
-
-			acl->rules = copy_list(&at, vn->rules->rules, rules);
-			rec->vn.rules = acl;
-		}
-	}
-	return change(store, VN, "", vn->vn_id, rec, !rec);
-}
-
-static int memory_del_vn(struct nve_store *store, uint32_t vn_id)
-{
-	return change(store, VN, "", vn_id, NULL, false);
-}
-
-static int memory_get_vn(struct nve_store *store, uint32_t vn_id, nve_stored_vn_fn *fn, void *arg)
-{
-	struct record *rec = lookup(store, VN, vn_id);
-
-	return rec ? fn(arg, &rec->vn) : -ENOENT;
+	return nve_memory_change(store, TSI, "", slot, NULL, false);
 }
 
 static int memory_put_epoch(struct nve_store *store, uint64_t epoch)
@@ -521,7 +418,7 @@ const struct nve_store_ops nve_store_memory = {
 	.open = memory_open,
 	.close = memory_close,
 	.load = memory_load,
-	.get_vn = memory_get_vn,
+	.get_vn = nve_memory_get_vn,
 	.epoch = memory_epoch,
 	.begin = memory_begin,
 	.put_tag = memory_put_tag,
@@ -530,9 +427,9 @@ const struct nve_store_ops nve_store_memory = {
 	.del_vap = memory_del_vap,
 	.put_tsi = memory_put_tsi,
 	.del_tsi = memory_del_tsi,
-	.put_deadlines = memory_put_deadlines,
-	.put_vn = memory_put_vn,
-	.del_vn = memory_del_vn,
+	.put_deadlines = nve_memory_put_deadlines,
+	.put_vn = nve_memory_put_vn,
+	.del_vn = nve_memory_del_vn,
 	.put_epoch = memory_put_epoch,
 	.commit = memory_commit,
 	.rollback = undo_changes,

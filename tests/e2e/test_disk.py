@@ -156,7 +156,7 @@ def a_disk_that_becomes_read_only_refuses_requests_and_frames_flow(w):
 
 
 @test
-def an_agent_that_starts_on_a_read_only_disk_says_so_and_touches_nothing(w):
+def an_agent_that_starts_on_a_read_only_disk_says_so_and_when_it_is_mended_all_is_there(w):
     w.nve.kill()
     sh(f"umount {DISK}")
     subprocess.run(["fsck.ext4", "-y", IMAGE], stdout=subprocess.DEVNULL,
@@ -171,10 +171,6 @@ def an_agent_that_starts_on_a_read_only_disk_says_so_and_touches_nothing(w):
         expect(f"store {DISK}/nved.db" in done.stdout and "writable" in done.stdout, done.stdout)
         equal(sorted(glob.glob(f"{w.nve.pins}/*")), before, "pins")
     none_lost(stream)
-
-
-@test
-def when_the_disk_is_mended_all_that_was_acknowledged_is_there(w):
     sh(f"mount -o remount,rw {DISK}")
     w.nve.start()
     equal([w.c.state(i, "p1") for i in (1, 2, 5, 6)], [ACTIVATED, ASSOCIATED, ACTIVATED, INIT],
