@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 1 << 17 }; /* of addresses: some hundred thousand at most */
 
 struct published {
 	struct published *next;
