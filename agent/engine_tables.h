@@ -4,7 +4,7 @@
 
 #include "engine.h"
 #include "engine_vn.h"
-#include "slab.h"
+#include "engine_slab.h"
 
 enum {
 	NVE_TURN_REQUESTS = 1024, /* bounds the latency of the first one */

@@ -5,8 +5,8 @@
     tests/bench/control/control.py [--rounds=N] [GROUP]...    groups: rate latency tls scale
 
 Prints a table and writes build/bench-control.json, in the form of the datapath's bench.json.  The
-agent runs with the real datapath in a namespace, its store on this machine's disk.  Exits with 0 when all was
-measured, whether or not the targets are met: the table says which are.
+agent runs with the real datapath in a namespace, its store on this machine's disk.  Exits with 0
+when all was measured, whether or not the targets are met: the table says which are.
 """
 import json
 import os

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "slab.h"
+#include "engine_slab.h"
 
 #include <stdlib.h>
 #include <string.h>
