@@ -128,8 +128,10 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 	r = make_core(e, config);
 	if (r < 0)
 		return r;
+	e->pub_slab.size = sizeof(struct nve_pub);
+	e->claim_slab.size = sizeof(struct nve_claim);
 	n_tsis = nve_core_max_tsis(e->core);
-	e->tsi_claims = calloc(n_tsis, sizeof(struct nve_claim *));
+	e->tsi_claims = calloc(n_tsis, sizeof(e->tsi_claims[0]));
 	e->stored_deadlines = calloc(n_tsis, sizeof(*e->stored_deadlines));
 	e->moved = calloc(n_tsis / NVE_STORED_DEADLINES + 1, sizeof(*e->moved));
 	if (!e->tsi_claims || !e->stored_deadlines || !e->moved)

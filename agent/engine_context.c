@@ -60,6 +60,11 @@ static struct nve_stored_remote pack_remote(const struct nve_engine *e, const st
 	return to;
 }
 
+static const struct nve_claim *claim_at(const struct nve_engine *e, uint32_t number)
+{
+	return nve_slab_at(&e->claim_slab, number);
+}
+
 static const struct nve_acl *rules_of(const struct nve_engine *e, const struct nve_vn_rec *vn)
 {
 	const struct nve_acl *rules = NULL;
@@ -98,7 +103,7 @@ uint64_t nve_context_digest(const struct nve_engine *e, const struct nve_vn_rec 
 
 		sum += hash(&remote, sizeof(remote), 3);
 	}
-	for (const struct nve_claim *c = vn->claims; c; c = c->owner_next)
+	for (const struct nve_claim *c = claim_at(e, vn->claims); c; c = claim_at(e, c->owner_next))
 		sum += hash(&c->addr, sizeof(c->addr), 4 + c->epoch);
 	if (rules && rules->n_rules)
 		sum += hash(rules->rules, rules->n_rules * sizeof(*rules->rules), 5);
@@ -127,7 +132,7 @@ static int make_lists(const struct nve_engine *e, const struct nve_vn_rec *vn, s
 
 	for (const struct nve_remote *m = vn->remotes; m; m = m->vn_next)
 		n_remotes++;
-	for (const struct nve_claim *c = vn->claims; c; c = c->owner_next)
+	for (const struct nve_claim *c = claim_at(e, vn->claims); c; c = claim_at(e, c->owner_next))
 		n_neighs++;
 	to->vteps = calloc(vn->n_slots + 1, sizeof(*to->vteps));
 	to->remotes = calloc(n_remotes + 1, sizeof(*to->remotes));
@@ -138,7 +143,7 @@ static int make_lists(const struct nve_engine *e, const struct nve_vn_rec *vn, s
 		to->vteps[stored->n_vteps++] = e->vteps[vn->slots[i]].ip;
 	for (const struct nve_remote *m = vn->remotes; m; m = m->vn_next)
 		to->remotes[stored->n_remotes++] = pack_remote(e, m);
-	for (const struct nve_claim *c = vn->claims; c; c = c->owner_next)
+	for (const struct nve_claim *c = claim_at(e, vn->claims); c; c = claim_at(e, c->owner_next))
 		to->neighs[stored->n_neighs++] = (struct nve_stored_neigh){ c->addr, c->epoch };
 	stored->vteps = to->vteps;
 	stored->remotes = to->remotes;
