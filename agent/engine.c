@@ -233,6 +233,7 @@ int nve_engine_open(const struct nve_engine_config *config, uint64_t now_ns,
 	}
 	drop_idle_vaps(e);
 	nve_keep_contexts(e);
+	nve_deadlines_opened(e);
 	use = nve_core_usage(e->core);
 	nve_log(INFO, "engine_open", LOG_S("datapath", e->dp_ops->name),
 		LOG_S("nva", e->nva_ops->name), LOG_S("store", e->store_ops->name),

@@ -43,6 +43,34 @@ uint64_t nve_deadline_restored(const struct nve_engine *e, uint64_t deadline_ns,
 	return deadline_ns < e->now_ns + period ? deadline_ns : e->now_ns + period;
 }
 
+/* A start can take long, and nobody is served before its end: the grace is from there. */
+void nve_deadlines_opened(struct nve_engine *e)
+{
+	uint64_t now = e->realtime_ns() - e->realtime_offset, began = e->now_ns;
+	uint32_t cursor = 0, slot;
+	const struct nve_tsi *tsi;
+
+	if (now <= began)
+		return;
+	e->now_ns = now;
+	while ((tsi = nve_core_next_tsi(e->core, &cursor, &slot))) {
+		uint32_t ms =
+			tsi->state == NVE_TSI_ACTIVATED ? tsi->keepactive_ms : tsi->keepalive_ms;
+		uint64_t deadline = nve_deadline_restored(e, tsi->deadline_ns, ms);
+		struct nve_event ev = { .kind = NVE_EV_KEEPALIVE,
+					.new_port = NVE_PORT_NONE,
+					.key = tsi->key,
+					.now_ns = deadline - ms * 1000000ull };
+		struct nve_answer answer;
+
+		if (deadline == tsi->deadline_ns)
+			continue;
+		nve_core_step(e->core, &ev, &answer);
+		nve_core_forget(e->core);
+	}
+	e->now_ns = began;
+}
+
 static int put_chunk(struct nve_engine *e, uint32_t chunk)
 {
 	struct nve_stored_deadline list[NVE_STORED_DEADLINES] = { 0 };

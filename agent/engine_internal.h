@@ -30,6 +30,8 @@ void nve_deadline_moved(struct nve_engine *e, uint32_t slot);
 /* At a restart: what is left of a timer of 'period_ms', whose deadline was stored. */
 uint64_t nve_deadline_restored(const struct nve_engine *e, uint64_t deadline_ns,
 			       uint32_t period_ms);
+/* The start is over: no time that it took is taken from a timer. */
+void nve_deadlines_opened(struct nve_engine *e);
 void nve_keep_contexts(struct nve_engine *e); /* the NVA said something of VNs in use */
 void nve_run_keep(struct nve_engine *e);
 uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns);

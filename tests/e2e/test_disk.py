@@ -171,7 +171,8 @@ def an_agent_that_starts_on_a_read_only_disk_says_so_and_when_it_is_mended_all_i
         expect(f"store {DISK}/nved.db" in done.stdout and "writable" in done.stdout, done.stdout)
         equal(sorted(glob.glob(f"{w.nve.pins}/*")), before, "pins")
     none_lost(stream)
-    sh(f"mount -o remount,rw {DISK}")
+    sh(f"umount {DISK}")
+    sh(f"mount -o loop {IMAGE} {DISK}")
     w.nve.start()
     equal([w.c.state(i, "p1") for i in (1, 2, 5, 6)], [ACTIVATED, ASSOCIATED, ACTIVATED, INIT],
           "states")

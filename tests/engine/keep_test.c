@@ -253,6 +253,28 @@ static void a_restart_leaves_a_timer_half_its_period_and_no_more_than_all_of_it(
 	changes_in(w, 30 * SEC, NVE_TSI_ACTIVATED, NVE_TSI_ASSOCIATED);
 }
 
+static uint64_t slow_ns;
+
+/* Of a machine that needs 20 s between two looks at it. */
+static uint64_t slow_clock(void)
+{
+	return slow_ns += 20 * SEC;
+}
+
+static void what_the_start_takes_is_not_taken_from_a_timer(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
+	ew_close(w);
+	slow_ns = w->now_ns + 1700000000 * SEC;
+	w->config.realtime_ns = slow_clock;
+	ew_open(w); /* the deadline is 15 s from its beginning, and from its end */
+	w->now_ns += 20 * SEC;
+	ew_run(w);
+	changes_in(w, 15 * SEC, NVE_TSI_ACTIVATED, NVE_TSI_ASSOCIATED);
+}
+
 static void a_timer_that_is_off_stays_off(void **state)
 {
 	struct world *w = *state;
@@ -304,6 +326,7 @@ int main(void)
 		TEST(timers_go_on_with_what_was_left),
 		TEST(keepalives_are_not_forgotten_and_do_not_each_cost_a_commit),
 		TEST(a_restart_leaves_a_timer_half_its_period_and_no_more_than_all_of_it),
+		TEST(what_the_start_takes_is_not_taken_from_a_timer),
 		TEST(a_timer_that_is_off_stays_off),
 		TEST(a_tag_in_quarantine_stays_there_for_its_time_over_restarts),
 	};
