@@ -138,6 +138,7 @@ def move_to_loop(w):
     sh(f"umount {DISK}")
     sh(f"mount -o loop,errors=remount-ro {IMAGE} {DISK}")
     sh(f"cp -a {STATE}/kept.db {DISK}/nved.db")
+    sh(f"sync -f {DISK}")  # what the agent has written itself it has synced
     w.nve.start()
 
 
