@@ -51,6 +51,8 @@ static void finish_if_done(struct session *ss)
 		return;
 	if (atomic_load(&ss->st.base.server->stopping))
 		nve_stream_finish(&ss->st, NVE_REASON_SHUTTING_DOWN);
+	else if (ss->st.barred)
+		nve_stream_finish(&ss->st, NVE_REASON_NOT_AUTHORIZED);
 	else if (ss->half_closed)
 		nve_stream_finish(&ss->st, NVE_REASON_OK);
 }
@@ -60,7 +62,7 @@ static void read_on(struct session *ss)
 	bool stopping = atomic_load(&ss->st.base.server->stopping);
 
 	ss->paused = ss->outstanding >= 2 * window(ss);
-	if (!ss->paused && !stopping && !ss->half_closed)
+	if (!ss->paused && !stopping && !ss->half_closed && !ss->st.barred)
 		nve_stream_receive(&ss->st);
 }
 
@@ -146,6 +148,8 @@ static bool admit(struct session *ss, struct request *rq, struct nve_refusal *wh
 	ss->outstanding++;
 	if (why->reason == NVE_REASON_OK && atomic_load(&s->stopping))
 		why->reason = NVE_REASON_SHUTTING_DOWN;
+	if (why->reason == NVE_REASON_OK && ss->st.barred)
+		why->reason = NVE_REASON_NOT_AUTHORIZED;
 	if (why->reason == NVE_REASON_OK && ss->outstanding > window(ss))
 		why->reason = NVE_REASON_TOO_MANY_REQUESTS;
 	if (why->reason == NVE_REASON_OK && d->method == NVE_METHOD_HELLO) {
@@ -279,6 +283,7 @@ static const struct nve_stream_ops ops = {
 	.picked = picked,
 	.idle = idle,
 	.stop = stop,
+	.bar = idle,
 	.closed = closed,
 	.free = free_session,
 };

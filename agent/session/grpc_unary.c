@@ -104,6 +104,8 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 	nve_op_init(&u->op, s);
 	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX)
 		reason = NVE_REASON_TOO_MANY_REQUESTS;
+	else if (nve_call_barred(s, u->base.call))
+		reason = NVE_REASON_NOT_AUTHORIZED;
 	else if (!u->base.payload) /* none, or one that gRPC itself found too large */
 		reason = grpc_call_failed_before_recv_message(u->base.call)
 				 ? NVE_REASON_TOO_LARGE
