@@ -268,6 +268,8 @@ int nve_door_new(const struct nve_door_config *config, struct nve_door **ret)
 		return r;
 	}
 	d->tls = config->tls;
+	if (d->tls)
+		nve_tls_dates(d->tls, &d->dates);
 	*ret = d;
 	return 0;
 }
@@ -296,17 +298,22 @@ void nve_door_shut(struct nve_door *d)
 
 void nve_door_reload(struct nve_door *d, struct nve_tls *tls)
 {
+	nve_tls_dates(tls, &d->dates);
 	nve_tls_free(atomic_exchange(&d->loaded, tls)); /* one that was not taken yet */
 	call(d);
 }
 
-void nve_door_count(struct nve_door *d, struct nve_door_counters *ret)
+bool nve_door_count(struct nve_door *d, struct nve_door_counters *ret)
 {
+	if (!d->dates.loaded)
+		return false;
 	ret->accepted = atomic_load(&d->accepted);
 	ret->refused = atomic_load(&d->refused);
 	ret->barred = atomic_load(&d->barred);
 	ret->shaking = atomic_load(&d->n_shaking);
 	ret->connections = atomic_load(&d->n_open);
+	ret->dates = d->dates;
+	return true;
 }
 
 void nve_door_free(struct nve_door *d)

@@ -15,13 +15,13 @@
 #include <stdint.h>
 
 #include "session/peer.h"
+#include "session/tls.h"
 
 enum {
 	NVE_ADDRESS_MAX = 63, /* "unix:/path" is cut, "tls:[ipv6%scope]:port" always fits */
 };
 
 struct nve_door;
-struct nve_tls;
 
 /* Somebody at the door. */
 struct nve_visitor {
@@ -54,6 +54,7 @@ struct nve_door_counters {
 	uint64_t accepted, refused;    /* TLS handshakes */
 	uint64_t barred;               /* whom a reload found revoked */
 	uint32_t shaking, connections; /* now */
+	struct nve_tls_dates dates;    /* of what was loaded last */
 };
 
 int nve_door_new(const struct nve_door_config *config, struct nve_door **ret);
@@ -71,6 +72,7 @@ void nve_door_shut(struct nve_door *door);
  * looked at again: whom these do not trust is barred, and a little later disconnected.  Any thread.
  */
 void nve_door_reload(struct nve_door *door, struct nve_tls *tls);
-void nve_door_count(struct nve_door *door, struct nve_door_counters *ret); /* any thread */
+/* On the thread that reloads.  False: no listener is TLS. */
+bool nve_door_count(struct nve_door *door, struct nve_door_counters *ret);
 /* Ends the thread.  NULL is a no-op. */
 void nve_door_free(struct nve_door *door);

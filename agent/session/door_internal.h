@@ -40,6 +40,7 @@ struct nve_door {
 	_Atomic(struct nve_tls *) loaded; /* to take the place of 'tls' */
 	atomic_ullong accepted, refused, barred;
 	atomic_uint n_shaking, n_open;
+	struct nve_tls_dates dates; /* the reloading thread's */
 
 	/* The thread's alone, once it runs. */
 	uint32_t n_entrances;
@@ -75,7 +76,7 @@ int nve_door_bind_tls(const char *address, uint16_t *port);
 struct sockaddr_storage;
 void nve_door_write_address(const struct sockaddr_storage *from, char out[NVE_ADDRESS_MAX + 1]);
 
-/* door_tls.c */
+/* door_tls.c and door_pipe.c */
 void nve_pipes_init(struct nve_door *door);
 /* Takes the accepted socket: a handshake begins. */
 void nve_pipe_begin(struct nve_entrance *entrance, int fd, const struct nve_visitor *visitor);

@@ -193,6 +193,7 @@ static void run_admin(struct nve_work *work)
 	struct nve_session_server *s = u->base.server;
 	unsigned long long refused[64];
 	struct nve_admin_env env = s->env;
+	struct nve_door_counters door;
 	struct nve_refusal why;
 	struct nve_bytes bytes;
 	int r;
@@ -201,6 +202,7 @@ static void run_admin(struct nve_work *work)
 		refused[i] = atomic_load(&s->refused[i]);
 	env.refused = refused;
 	env.sessions = atomic_load(&s->sessions);
+	env.door = nve_door_count(s->door, &door) ? &door : NULL;
 	if (u->query.call == NVE_ADMIN_WHY)
 		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
 	else
