@@ -57,6 +57,7 @@ static bool has_tls_listener(const struct nve_config *config)
 	return false;
 }
 
+/* Of files that no listener needs only the form is looked at. */
 static char *check_path(struct config_check *check, const char *key, const char *value, bool needed)
 {
 	char path[32];
@@ -65,9 +66,9 @@ static char *check_path(struct config_check *check, const char *key, const char 
 	if (value && *value != '/')
 		nve_config_complain(check, path, "'%s' is relative; write the whole path, from /",
 				    value);
-	if (value)
+	if (value && needed)
 		return nve_config_strdup(check, value, "");
-	if (needed)
+	if (needed && strcmp(key, "crl"))
 		nve_config_complain(check, "tls",
 				    "tls: %s is missing, and a listener needs it; name a PEM file",
 				    key);
@@ -80,12 +81,8 @@ void nve_config_check_tls(struct config_check *check)
 	struct nve_config_tls *tls = &check->config->tls;
 	bool needed = has_tls_listener(check->config);
 
-	if (!needed && (raw->certificate || raw->key || raw->client_ca || raw->crl))
-		nve_config_complain(check, "tls",
-				    "tls: no listener uses it; write a listener as "
-				    "tls:ADDRESS:PORT, or remove the files");
 	tls->certificate = check_path(check, "certificate", raw->certificate, needed);
 	tls->key = check_path(check, "key", raw->key, needed);
 	tls->client_ca = check_path(check, "client_ca", raw->client_ca, needed);
-	tls->crl = check_path(check, "crl", raw->crl, false);
+	tls->crl = check_path(check, "crl", raw->crl, needed);
 }

@@ -241,6 +241,7 @@ static void open_session(struct nve_stream *st)
 				       s->config.limits.outstanding, s->config.limits.message_bytes,
 				       s->last_seq + 1 };
 	struct nve_arena arena;
+	struct nve_peer peer;
 	struct nve_bytes bytes;
 
 	nve_arena_init(&arena);
@@ -253,7 +254,8 @@ static void open_session(struct nve_stream *st)
 	nve_stream_receive(st);
 	pthread_mutex_unlock(&st->lock);
 	nve_arena_reset(&arena);
-	nve_log(INFO, "session_up", LOG_S("client", ss->client),
+	nve_call_peer_of(s, st->base.call, &peer);
+	nve_log(INFO, "session_up", LOG_S("client", ss->client), LOG_S("identity", peer.identity),
 		LOG_U("sessions", atomic_load(&s->sessions)));
 }
 
