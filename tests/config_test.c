@@ -237,74 +237,6 @@ static void the_memory_store_and_a_set_log_level_are_taken(void **state)
 	nve_config_free(config);
 }
 
-/* B12, S99: with TLS any address will do, so long as it is one. */
-static void a_TLS_listener_takes_every_address_but_no_name(void **state)
-{
-	static const char *const good[] = { "192.0.2.1:4801",      "0.0.0.0:1",
-					    "127.0.0.1:65535",     "[::]:4801",
-					    "[2001:db8::1]:4801",  "[::ffff:192.0.2.1]:4801",
-					    "[fe80::1%eth1]:4801", "[fe80::1%veth-0123456789]:1" };
-	static const char *const bad[] = { "",
-					   "4801",
-					   ":4801",
-					   "192.0.2.1",
-					   "192.0.2.1:0",
-					   "192.0.2.1:65536",
-					   "192.0.2.1:+1",
-					   "nve1.example:4801",
-					   "localhost:4801",
-					   "2001:db8::1:4801",
-					   "[2001:db8::1:4801",
-					   "[2001:db8::1%eth1]:4801",
-					   "[fe80::1]:4801",
-					   "[fe80::1%]:4801",
-					   "[fe80::1%veth-01234567890]:1",
-					   "[]:4801",
-					   "unix:/run/x" };
-	char text[512];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		struct nve_config *config;
-
-		snprintf(text, sizeof(text),
-			 ENOUGH "listeners: ['tls:%s']\n"
-				"tls: {certificate: /c, key: /k, client_ca: /a}\n",
-			 good[i]);
-		config = accepted(text);
-		assert_string_equal(config->listeners[0] + 4, good[i]);
-		assert_string_equal(config->tls.client_ca, "/a");
-		assert_null(config->tls.crl);
-		nve_config_free(config);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		char complaint[512];
-
-		snprintf(text, sizeof(text),
-			 ENOUGH "listeners: ['tls:%s']\n"
-				"tls: {certificate: /c, key: /k, client_ca: /a}\n",
-			 bad[i]);
-		snprintf(complaint, sizeof(complaint),
-			 "6: 'tls:%s' is no TLS listener; write tls:192.0.2.1:PORT, "
-			 "tls:[2001:db8::1]:PORT, or tls:[fe80::1%%INTERFACE]:PORT",
-			 bad[i]);
-		refused(text, complaint);
-	}
-}
-
-static void files_of_TLS_are_kept_only_for_a_listener_that_needs_them(void **state)
-{
-	struct nve_config *config =
-		accepted(ENOUGH "tls: {certificate: /c, key: /k, client_ca: /a, crl: /r}\n");
-
-	(void)state;
-	assert_null(config->tls.certificate);
-	assert_null(config->tls.crl);
-	assert_int_equal(config->tls.handshakes, 64);
-	assert_int_equal(config->tls.handshake_timeout_ms, 5000);
-	nve_config_free(config);
-}
-
 static const struct {
 	const char *text, *complaint;
 } mistakes[] = {
@@ -376,14 +308,6 @@ static const struct {
 	  "6: 'unix:x' is not a whole path; write unix:/run/nved/nved.sock" },
 	{ ENOUGH "listeners:\n  - unix:/x\n  - 127.0.0.1:1\n  - unix:/x\n",
 	  "9: 'unix:/x' is listed twice; remove one" },
-	/* TLS. */
-	{ ENOUGH "listeners: ['tls:192.0.2.1:1']\ntls: {certificate: /c, key: /k}\n",
-	  "7: tls: client_ca is missing, and a listener needs it; name a PEM file" },
-	{ ENOUGH "tls: {certificate: c}\n", "6: 'c' is relative; write the whole path, from /" },
-	{ ENOUGH "tls: {handshakes: 0}\n",
-	  "6: tls/handshakes: 0 is out of range; write 1 to 4096" },
-	{ ENOUGH "tls: {handshake_timeout_ms: 99}\n",
-	  "6: tls/handshake_timeout_ms: 99 is out of range; write 100 to 60000" },
 	/* Scopes and ports. */
 	{ ENOUGH "scopes:\n  - {name: a}\n  - {name: a}\n",
 	  "8: scope 'a' is there already; rename or remove one" },
@@ -548,8 +472,6 @@ int main(void)
 		cmocka_unit_test(every_key_is_in_the_example_and_in_the_manual),
 		cmocka_unit_test(ports_without_a_scope_get_one_each_by_their_name),
 		cmocka_unit_test(the_memory_store_and_a_set_log_level_are_taken),
-		cmocka_unit_test(a_TLS_listener_takes_every_address_but_no_name),
-		cmocka_unit_test(files_of_TLS_are_kept_only_for_a_listener_that_needs_them),
 		cmocka_unit_test(every_mistake_is_told_with_its_line_and_what_to_do),
 		cmocka_unit_test(all_mistakes_are_told_at_once),
 		cmocka_unit_test(an_empty_file_is_told_what_it_lacks),
