@@ -19,7 +19,7 @@
 #include "log.h"
 
 enum {
-	ROUNDS = 4, /* of bytes, before it is another connection's turn */
+	ROUNDS = 16, /* of records, before it is another connection's turn */
 };
 
 #define LEAVING_NS UINT64_C(3000000000) /* to read why */
@@ -201,36 +201,53 @@ static int move_out(struct nve_pipe *p)
 	return 1;
 }
 
-/* False: the connection is over.  gRPC never ends one direction alone. */
-static bool move_bytes(struct nve_pipe *p)
+/* Until the client's bytes are all with gRPC, or it is another connection's turn. */
+static bool move_all_in(struct nve_pipe *p)
 {
-	int in = 1, out = 1;
+	int r;
 
-	p->want_write = false;
-	for (int i = 0; i < ROUNDS && (in > 0 || out > 0); i++) {
-		in = move_in(p);
-		out = move_out(p);
-		if (in < 0 || out < 0)
-			return false;
+	for (int i = 0; i < ROUNDS; i++) {
+		r = move_in(p);
+		if (r <= 0 || !SSL_has_pending(p->ssl))
+			return r >= 0;
 	}
+	/* What TLS has read ahead is out of epoll's sight; that the client can be written to is
+	 * not. */
+	p->want_write = true;
 	return true;
 }
 
+/* False: the connection is over.  gRPC never ends one direction alone. */
+static bool move_bytes(struct nve_pipe *p, bool in, bool out)
+{
+	in |= p->want_write;
+	out |= p->want_write;
+	p->want_write = false;
+	return (!in || move_all_in(p)) && (!out || move_out(p) >= 0);
+}
+
+static void go_on(struct nve_pipe *p, bool in, bool out)
+{
+	if (!move_bytes(p, in, out) || !poll_open(p))
+		nve_pipe_close(p);
+}
+
+/* To read from one side is to write to the other. */
 static void open_ready(struct nve_watch *watch, uint32_t events)
 {
-	struct nve_pipe *p = ((struct nve_side *)watch)->pipe;
+	struct nve_side *side = (struct nve_side *)watch; /* its first member */
+	struct nve_pipe *p = side->pipe;
+	bool outer = side == &p->outer;
+	bool from = events & ~(uint32_t)EPOLLOUT, to = events & ~(uint32_t)EPOLLIN;
 
-	(void)events;
-	if (nve_pipe_is_closed(p))
-		return;
-	if (!move_bytes(p) || !poll_open(p))
-		nve_pipe_close(p);
+	if (!nve_pipe_is_closed(p))
+		go_on(p, outer ? from : to, outer ? to : from);
 }
 
 void nve_pipe_open(struct nve_pipe *p)
 {
 	p->outer.watch.ready = p->inner.watch.ready = open_ready;
-	open_ready(&p->outer.watch, 0); /* the first bytes may have come with the handshake */
+	go_on(p, true, true); /* the first bytes may have come with the handshake */
 }
 
 /* All of them --------------------------------------------------------------------------------- */
@@ -274,17 +291,23 @@ void nve_pipes_recheck(struct nve_door *d)
 		ops->barred(d->config.arg);
 }
 
+static void flush(struct nve_pipe *p)
+{
+	for (int i = 0; i < ROUNDS && move_out(p) > 0; i++)
+		continue;
+}
+
 void nve_pipes_close(struct nve_door *d)
 {
 	while (d->shaking.head)
 		nve_pipe_close(d->shaking.head);
 	while (d->open.head) {
-		move_bytes(d->open.head);
+		flush(d->open.head);
 		nve_pipe_close(d->open.head);
 	}
 	while (d->leaving.head) {
 		if (d->leaving.head->guest_id)
-			move_bytes(d->leaving.head);
+			flush(d->leaving.head);
 		nve_pipe_close(d->leaving.head);
 	}
 	free_dead(d);
