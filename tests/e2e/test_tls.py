@@ -20,7 +20,7 @@ import grpc
 
 from agent import NVECTL, NVED
 from check import equal, expect, main, refused, test
-from client import Client, nve_pb2_grpc, pb
+from client import Client, Refused, nve_pb2_grpc, pb
 from lab import NVE1, RED, RED_VNI, Netns, vn
 from netlab import ROOT, STATE, Failure, sh, wait_for
 
@@ -52,6 +52,7 @@ def build(lab):
     w.nved2 = w.ca.issue("nved2", names, "serverAuth")
     w.hv1 = w.ca.issue("hv1", "URI:spiffe://example/hv1,DNS:hv1.example")
     w.hv2 = w.ca.issue("hv2", "DNS:hv2.example,DNS:second.example")
+    w.hv3 = w.ca.issue("hv3", "URI:spiffe://example/hv3")
     w.files = {"certificate": f"{STATE}/cert.pem", "key": f"{STATE}/key.pem",
                "client_ca": w.ca.ca, "crl": w.ca.crl}
     use(w, w.nved)
@@ -366,6 +367,22 @@ def a_unix_peer_is_known_by_the_uid_that_the_kernel_says(w):
 
 
 @test
+def descriptors_that_are_used_again_never_mix_up_whose_call_it_is(w):
+    uids, times, log = (0, 65534, 65533), 60, Log(w)
+    procs = [subprocess.Popen([sys.executable, f"{ROOT}/tests/e2e/knocker.py", w.nve.socket,
+                               str(times), str(uid)]) for uid in uids]
+    for proc in procs:
+        equal(proc.wait(60), 0, "exit code of a client")
+    for proc, uid in zip(procs, uids):
+        mine = [line for line in w.nve.log()[log.begin:].splitlines()
+                if " refused " in line and proc.pid.to_bytes(16, "big").hex() in
+                line.replace("-", "")]
+        equal(len(mine), times, f"lines of the log about {proc.pid}'s TSI")
+        for line in mine:
+            expect(f'client="unix:uid={uid},pid={proc.pid}"' in line, f"not {uid}: {line}")
+
+
+@test
 def nvectl_reaches_the_agent_through_TLS_and_says_what_is_missing(w):
     def nvectl(*words, **env):
         return subprocess.run([NVECTL, *words], text=True, capture_output=True, timeout=30,
@@ -386,6 +403,34 @@ def nvectl_reaches_the_agent_through_TLS_and_says_what_is_missing(w):
     got = nvectl("-s", f"tls:{TARGET}", "--tls-name", "nve2.example", *own, "status")
     equal(got.returncode, 3, got.stderr)
     expect("trusts the other's certificate" in got.stderr, got.stderr)
+
+
+@test
+def an_agent_that_stops_tells_its_clients_why_and_the_next_one_serves_them(w):
+    session = Session(w, w.hv1)
+    session.ask(1)
+    equal(w.nve.stop(), 0, "exit code")
+    end = session.end()
+    equal(end.code(), grpc.StatusCode.UNAVAILABLE, "status of the Session")
+    equal(Refused.of(end).reason, "SHUTTING_DOWN", "its reason")
+    session.close()
+    w.nve.start()
+    it = client(w, w.hv1)
+    equal(it.status().nve, "nve1")
+    it.close()
+
+
+@test
+def a_hundred_clients_at_once_are_all_served(w):
+    clients = [client(w, (w.hv1, w.hv3)[number % 2]) for number in range(100)]
+    calls = [it.admin.GetStatus.future(pb.GetStatusRequest(), timeout=30) for it in clients]
+    for call in calls:
+        equal(call.result().nve, "nve1")
+    expect(clients[0].status().tls.connections >= 100, "they are not all connected")
+    for it in clients:
+        it.close()
+    wait_for("their connections to end",
+             lambda: not Client(f"unix:{w.nve.socket}").status().tls.connections)
 
 
 @test
