@@ -59,7 +59,11 @@ static int parse(const char *text, struct addrinfo **ret)
 static int listen_on(const struct addrinfo *info, uint16_t *port)
 {
 	int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-	struct sockaddr_storage bound;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} bound = { 0 };
 	socklen_t len = sizeof(bound);
 
 	if (fd < 0)
@@ -69,13 +73,13 @@ static int listen_on(const struct addrinfo *info, uint16_t *port)
 	    (info->ai_family == AF_INET6 &&
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
 	    bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+	    getsockname(fd, &bound.any, &len) < 0) {
 		int r = -errno;
 
 		close(fd);
 		return r;
 	}
-	*port = ntohs(((const struct sockaddr_in *)&bound)->sin_port); /* IPv6's is there, too */
+	*port = ntohs(info->ai_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
 	return fd;
 }
 
