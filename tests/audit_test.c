@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -73,14 +73,13 @@ static const char *contents(const char *name)
 /* Waits until 'ready' says so, five seconds at most. */
 static void await(bool (*ready)(const struct nve_audit_status *status))
 {
-	const struct timespec moment = { .tv_nsec = 2000000 };
 	struct nve_audit_status status;
 
 	for (int i = 0; i < 2500; i++) {
 		nve_audit_status(&status);
 		if (ready(&status))
 			return;
-		nanosleep(&moment, NULL);
+		poll(NULL, 0, 2);
 	}
 	fail();
 }
