@@ -34,28 +34,36 @@ static int store(struct nve_engine *e, const struct nve_drain_request *request, 
 	return r ? r : e->store_ops->commit(e->store);
 }
 
+static void tell(struct nve_engine *e, const struct nve_drain_request *request, uint32_t port)
+{
+	struct nve_engine_event event = { .client = request->client,
+					  .identity = request->identity,
+					  .wait_ms = request->wait_ms };
+
+	event.notice = (struct nve_notice){ .kind = NVE_NOTICE_DRAINING,
+					    .to = request->on,
+					    .by_nve = true,
+					    .key.port = (uint16_t)port,
+					    .new_port = NVE_PORT_NONE,
+					    .reason = NVE_REASON_DRAINING };
+	nve_tell(e, &event);
+}
+
+/* Who is told of one port may look at the others: first it is so, then it is told. */
 int nve_engine_drain(struct nve_engine *e, const struct nve_drain_request *request)
 {
 	uint64_t since = request->on ? e->realtime_ns() : 0;
+	bool tells[NVE_PORTS_MAX] = { false };
 	int r = store(e, request, since);
 
 	for (uint32_t port = 0; port < e->n_ports && !r; port++) {
-		struct nve_engine_event event = { .client = request->client,
-						  .identity = request->identity,
-						  .wait_ms = request->wait_ms };
-
-		if (!concerns(e, request, port) || (!since && !e->draining_ns[port]))
-			continue;
-		if (!since || !e->draining_ns[port])
+		tells[port] = concerns(e, request, port) && (since || e->draining_ns[port]);
+		if (tells[port] && (!since || !e->draining_ns[port]))
 			e->draining_ns[port] = since;
-		event.notice = (struct nve_notice){ .kind = NVE_NOTICE_DRAINING,
-						    .to = request->on,
-						    .by_nve = true,
-						    .key.port = (uint16_t)port,
-						    .new_port = NVE_PORT_NONE,
-						    .reason = NVE_REASON_DRAINING };
-		nve_tell(e, &event);
 	}
+	for (uint32_t port = 0; port < e->n_ports; port++)
+		if (tells[port])
+			tell(e, request, port);
 	return r;
 }
 

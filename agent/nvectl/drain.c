@@ -51,10 +51,17 @@ static bool look(struct draining *d)
 	struct ctl_call call = { CTL_ADMIN("GetStatus"), &req.base, &nve__v1__status__descriptor,
 				 1000, false };
 	struct ctl_outcome outcome = { 0 };
-	int r = ctl_client_call(d->ctl->client, &call, keep_status, d, &outcome);
+	int r = d->ctl->client ? ctl_client_call(d->ctl->client, &call, keep_status, d, &outcome)
+			       : -ENOMEM;
 
 	ctl_outcome_free(&outcome);
-	return r == 0 && d->status;
+	if (r == 0)
+		return d->status != NULL;
+	/* One that failed tries again after longer and longer pauses: a new one does at once. */
+	ctl_client_free(d->ctl->client);
+	d->ctl->client = NULL;
+	ctl_client_new(d->ctl->target, &d->ctl->client);
+	return false;
 }
 
 /* False: it drains no more, somebody has undone it. */
@@ -88,13 +95,11 @@ static void say_progress(struct draining *d, uint32_t left)
 /* CTL_OK: empty, or the time is over; 'left' says which. */
 static int wait_until_empty(struct draining *d, uint32_t *left)
 {
-	bool known = false;
-
 	for (;;) {
-		uint64_t now;
+		bool known = look(d);
+		uint64_t now, until = d->until_ms;
 
-		if (look(d)) {
-			known = true;
+		if (known) {
 			if (!count_left(d, left))
 				return ctl_refused("DRAIN_UNDONE", "somebody has ended the drain; "
 								   "nothing was cleared");
@@ -102,14 +107,13 @@ static int wait_until_empty(struct draining *d, uint32_t *left)
 			if (!*left)
 				return CTL_OK;
 		}
+		/* An agent that restarts just then gets the time that a call would. */
+		until += known ? 0 : d->ctl->timeout_ms;
 		now = now_ms();
-		if (now >= d->until_ms)
-			break;
-		poll(NULL, 0, d->until_ms - now < LOOK_MS ? (int)(d->until_ms - now) : LOOK_MS);
+		if (now >= until)
+			return CTL_OK; /* if there is no agent, the call that clears says so */
+		poll(NULL, 0, until - now < LOOK_MS ? (int)(until - now) : LOOK_MS);
 	}
-	if (!known)
-		*left = UINT32_MAX; /* the call that clears says why */
-	return CTL_OK;
 }
 
 static int clear(struct draining *d, ProtobufCMessage **ret)

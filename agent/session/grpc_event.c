@@ -31,6 +31,8 @@ void nve_event_occurred(void *arg, const struct nve_engine_event *event)
 
 	s->last_seq = event->seq;
 	nve_evict_told(s, event, NULL);
+	if (event->notice.kind == NVE_NOTICE_DRAINING)
+		nve_drain_changed(s);
 	for (struct nve_stream *st = s->streams; st; st = st->next) {
 		pthread_mutex_lock(&st->lock);
 		if (nve_feed_wants(&st->feed, &event->notice)) {

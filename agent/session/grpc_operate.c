@@ -46,7 +46,6 @@ static void drain(struct nve_unary *u)
 		nve_unary_refuse_for(u, NVE_REASON_STORE_FAILED);
 		return;
 	}
-	nve_drain_changed(s);
 	reply_drain(u);
 }
 

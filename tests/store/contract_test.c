@@ -195,6 +195,7 @@ int main(void)
 		BOTH(a_new_store_is_empty),
 		BOTH(what_was_committed_is_there_after_reopening_in_order),
 		BOTH(a_record_put_again_is_replaced_and_one_deleted_is_gone),
+		BOTH(a_setting_is_there_after_reopening_until_it_is_put_to_0),
 		BOTH(a_transaction_rolled_back_or_never_committed_leaves_no_trace),
 		BOTH(loading_stops_at_a_readers_error_and_returns_it),
 		BOTH(changes_outside_a_transaction_are_refused),
