@@ -254,6 +254,10 @@ static void open_session(struct nve_stream *st)
 	struct nve_arena arena;
 	struct nve_bytes bytes;
 
+	/* Before anything is received: a Hello would be told of first. */
+	audit(ss, "session_up");
+	nve_log(INFO, "session_up", LOG_S("client", ss->client),
+		LOG_U("sessions", atomic_load(&s->sessions)));
 	nve_arena_init(&arena);
 	pthread_mutex_lock(&st->lock);
 	st->feed.on = st->feed.session = st->feed.all_ports = true;
@@ -264,9 +268,6 @@ static void open_session(struct nve_stream *st)
 	nve_stream_receive(st);
 	pthread_mutex_unlock(&st->lock);
 	nve_arena_reset(&arena);
-	audit(ss, "session_up");
-	nve_log(INFO, "session_up", LOG_S("client", ss->client),
-		LOG_U("sessions", atomic_load(&s->sessions)));
 }
 
 static void stop(struct nve_stream *st)
