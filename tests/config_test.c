@@ -274,8 +274,7 @@ static const struct {
 	  "6: tsis: '99999999999999999999' is not a whole number of 32 bits; write digits only, no "
 	  "unit" },
 	{ ENOUGH "audit: {keep: 1001}\n", "6: audit/keep: 1001 is out of range; write 0 to 1000" },
-	{ ENOUGH "audit: {path: audit}\n",
-	  "6: 'audit' is relative; write the whole path, from /" },
+	{ ENOUGH "audit: {path: audit}\n", "6: 'audit' is relative; write the whole path, from /" },
 	{ ENOUGH "log:\n  level: loud\n",
 	  "7: level: 'loud' is not known; write error, warning, info or debug" },
 	{ ENOUGH "timers: {keepalive: {may_be_off: flase}}\n",
