@@ -142,9 +142,6 @@ static void same_defaults(const struct nve_config *a, const struct nve_config *b
 	assert_int_equal(a->quarantine_ms, b->quarantine_ms);
 	assert_int_equal(a->duplicate_alarm_ms, b->duplicate_alarm_ms);
 	assert_int_equal(a->log_level, b->log_level);
-	assert_int_equal(a->audit.max_bytes, b->audit.max_bytes);
-	assert_int_equal(a->audit.keep, b->audit.keep);
-	assert_int_equal(a->audit.sync, b->audit.sync);
 }
 
 static void the_example_shows_the_defaults(void **state)
@@ -237,21 +234,6 @@ static void the_memory_store_and_a_set_log_level_are_taken(void **state)
 	nve_config_free(config);
 }
 
-static void an_audit_log_is_taken_and_there_is_none_without_a_path(void **state)
-{
-	struct nve_config *config = accepted(ENOUGH "audit: {max_mib: 1}\n");
-
-	(void)state;
-	assert_null(config->audit.path);
-	nve_config_free(config);
-	config = accepted(ENOUGH "audit: {path: /a, max_mib: 3, keep: 0, sync: true}\n");
-	assert_string_equal(config->audit.path, "/a");
-	assert_int_equal(config->audit.max_bytes, 3 << 20);
-	assert_int_equal(config->audit.keep, 0);
-	assert_true(config->audit.sync);
-	nve_config_free(config);
-}
-
 static const struct {
 	const char *text, *complaint;
 } mistakes[] = {
@@ -273,8 +255,6 @@ static const struct {
 	{ ENOUGH "limits: {tsis: 99999999999999999999}\n",
 	  "6: tsis: '99999999999999999999' is not a whole number of 32 bits; write digits only, no "
 	  "unit" },
-	{ ENOUGH "audit: {keep: 1001}\n", "6: audit/keep: 1001 is out of range; write 0 to 1000" },
-	{ ENOUGH "audit: {path: audit}\n", "6: 'audit' is relative; write the whole path, from /" },
 	{ ENOUGH "log:\n  level: loud\n",
 	  "7: level: 'loud' is not known; write error, warning, info or debug" },
 	{ ENOUGH "timers: {keepalive: {may_be_off: flase}}\n",
@@ -493,7 +473,6 @@ int main(void)
 		cmocka_unit_test(every_key_is_in_the_example_and_in_the_manual),
 		cmocka_unit_test(ports_without_a_scope_get_one_each_by_their_name),
 		cmocka_unit_test(the_memory_store_and_a_set_log_level_are_taken),
-		cmocka_unit_test(an_audit_log_is_taken_and_there_is_none_without_a_path),
 		cmocka_unit_test(every_mistake_is_told_with_its_line_and_what_to_do),
 		cmocka_unit_test(all_mistakes_are_told_at_once),
 		cmocka_unit_test(an_empty_file_is_told_what_it_lacks),

@@ -11,7 +11,8 @@ def lay_out_operate(far):
     far.answers.update({
         "DisconnectVn": OPERATE.EvictReply(matched=2, done=1, tsis_cleared=3, sessions=2,
                                            acknowledged=1, silent=1, failures=[
-                                               OPERATE.EvictFailure(port="p1", vn_id=7, reason=23)]),
+                                               OPERATE.EvictFailure(port="p1", vn_id=7,
+                                                                    reason=23)]),
         "DeactivateTsi": OPERATE.EvictReply(matched=1, done=1),
         "DisassociateTsi": OPERATE.EvictReply(),
         "Drain": OPERATE.DrainReply(ports=[OPERATE.DrainingPort(
