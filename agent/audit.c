@@ -330,8 +330,8 @@ void nve_audit_auth(const struct nve_peer *peer, const char *address, bool accep
 		    const char *why)
 {
 	nve_audit("auth", LOG_S("result", accepted ? "accepted" : "refused"),
-		  LOG_S("identity", identity_of(peer)), LOG_S("address", address),
-		  LOG_S("why", why));
+		  LOG_S(accepted ? "identity" : "claims", identity_of(peer)),
+		  LOG_S("address", address), LOG_S("why", why));
 }
 
 void nve_audit_denied(const struct nve_peer *peer, const char *client, const char *method,

@@ -63,7 +63,8 @@ void nve_audit_fields(const char *event, const struct nve_log_field *fields);
 
 /*
  * Whether a peer proved who it is: "auth", result "accepted" or "refused".  'peer' may be NULL or
- * without identity where it did not; 'address' is gRPC's text of it; 'why' may be NULL.
+ * without identity where it did not, and what it says of itself is "claims"; 'address' is gRPC's
+ * text of it; 'why' may be NULL.
  */
 void nve_audit_auth(const struct nve_peer *peer, const char *address, bool accepted,
 		    const char *why);

@@ -165,10 +165,8 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 				  struct nve_loop *loop, struct nve_engine *engine,
 				  struct nve_session_server **ret)
 {
-	static const char *const notes[] = {
-		"listens on loopback and unix sockets only: there is no TLS yet",
-		"the datapath is fake: no frame is forwarded",
-	};
+	const char *notes[2];
+	uint32_t n_notes = 0;
 	struct nve_session_config session = {
 		.engine = engine,
 		.nve = config->nve,
@@ -184,12 +182,21 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.durability = durability(config),
 		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
-		.n_notes = strcmp(config->datapath, "fake") ? 1 : 2,
+		.tls = { config->tls.certificate, config->tls.key, config->tls.client_ca,
+			 config->tls.crl },
+		.handshakes = config->tls.handshakes,
+		.handshake_ms = config->tls.handshake_timeout_ms,
 		.notes = notes,
 	};
 	char *err = NULL;
-	int r = nve_session_open(&session, ret, &err);
+	int r;
 
+	if (!config->tls.certificate)
+		notes[n_notes++] = "listens on loopback and unix sockets only: no listener is tls:";
+	if (!strcmp(config->datapath, "fake"))
+		notes[n_notes++] = "the datapath is fake: no frame is forwarded";
+	session.n_notes = n_notes;
+	r = nve_session_open(&session, ret, &err);
 	return r ? fail(session_code(r), "listeners", r, err) : NVE_EXIT_OK;
 }
 
@@ -198,7 +205,9 @@ static void log_start(const struct nve_config *config, const char *version)
 	nve_log(INFO, "starting", LOG_S("nve", config->nve), LOG_S("version", version),
 		LOG_S("datapath", config->datapath), LOG_S("store", config->store),
 		LOG_S("nva", config->nva));
-	nve_log(WARNING, "no_tls", LOG_S("so", "listening on loopback and unix sockets only"));
+	if (!config->tls.certificate)
+		nve_log(WARNING, "no_tls",
+			LOG_S("so", "listening on loopback and unix sockets only"));
 }
 
 /* The modes that 'auto' chose, and why. */

@@ -153,6 +153,7 @@ static void on_reload(uv_signal_t *signal, int signum)
 		  LOG_S("why", err));
 	nve_audit_reopen();
 	free(err);
+	nve_session_reload(loop->server);
 	turn(loop);
 	sd_notify(0, "READY=1");
 }

@@ -60,7 +60,7 @@ static bool look(struct draining *d)
 	/* One that failed tries again after longer and longer pauses: a new one does at once. */
 	ctl_client_free(d->ctl->client);
 	d->ctl->client = NULL;
-	ctl_client_new(d->ctl->target, &d->ctl->client);
+	ctl_client_new(d->ctl->target, d->ctl->tls, &d->ctl->client);
 	return false;
 }
 

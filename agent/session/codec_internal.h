@@ -76,6 +76,8 @@ int nve_status_operate(const struct nve_admin_env *env, struct nve_arena *arena,
 		       Nve__V1__Status *m);
 int nve_list_draining(const struct nve_admin_env *env, struct nve_arena *arena,
 		      Nve__V1__DrainingPort ***ret, size_t *n);
+/* admin_tls.c: how the agent is reached; false: no memory. */
+bool nve_admin_tls(const struct nve_admin_env *env, struct nve_arena *arena, Nve__V1__Status *m);
 
 /* Packs into the arena; 0 or -ENOMEM. */
 int nve_codec_pack(const ProtobufCMessage *msg, struct nve_arena *arena, struct nve_bytes *ret);

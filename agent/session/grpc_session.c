@@ -53,6 +53,8 @@ static void finish_if_done(struct session *ss)
 		return;
 	if (atomic_load(&ss->st.base.server->stopping))
 		nve_stream_finish(&ss->st, NVE_REASON_SHUTTING_DOWN);
+	else if (ss->st.barred)
+		nve_stream_finish(&ss->st, NVE_REASON_NOT_AUTHORIZED);
 	else if (ss->half_closed)
 		nve_stream_finish(&ss->st, NVE_REASON_OK);
 }
@@ -62,7 +64,7 @@ static void read_on(struct session *ss)
 	bool stopping = atomic_load(&ss->st.base.server->stopping);
 
 	ss->paused = ss->outstanding >= 2 * window(ss);
-	if (!ss->paused && !stopping && !ss->half_closed)
+	if (!ss->paused && !stopping && !ss->half_closed && !ss->st.barred)
 		nve_stream_receive(&ss->st);
 }
 
@@ -159,6 +161,8 @@ static bool admit(struct session *ss, struct request *rq, struct nve_refusal *wh
 	ss->outstanding++;
 	if (why->reason == NVE_REASON_OK && atomic_load(&s->stopping))
 		why->reason = NVE_REASON_SHUTTING_DOWN;
+	if (why->reason == NVE_REASON_OK && ss->st.barred)
+		why->reason = NVE_REASON_NOT_AUTHORIZED;
 	if (why->reason == NVE_REASON_OK && ss->outstanding > window(ss))
 		why->reason = NVE_REASON_TOO_MANY_REQUESTS;
 	if (why->reason == NVE_REASON_OK && d->method == NVE_METHOD_HELLO) {
@@ -257,6 +261,7 @@ static void open_session(struct nve_stream *st)
 	/* Before anything is received: a Hello would be told of first. */
 	audit(ss, "session_up");
 	nve_log(INFO, "session_up", LOG_S("client", ss->client),
+		LOG_S("identity", ss->visitor.peer.identity),
 		LOG_U("sessions", atomic_load(&s->sessions)));
 	nve_arena_init(&arena);
 	pthread_mutex_lock(&st->lock);
@@ -297,6 +302,7 @@ static const struct nve_stream_ops ops = {
 	.picked = picked,
 	.idle = idle,
 	.stop = stop,
+	.bar = idle,
 	.closed = closed,
 	.free = free_session,
 };

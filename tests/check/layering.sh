@@ -11,7 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine(_drain)?\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|(log|audit)\\.h)'
+contracts='agent/(core/.*|engine(_drain)?\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h)'
+contracts="$contracts|agent/(log|audit)\\\\.h"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -35,6 +36,7 @@ rules() {
 externals() {
 	cat <<-'TABLE'
 		<grpc/ ^agent/(session/grpc[^/]*|session/listen[^/]*|nvectl/[^/]*)$
+		<openssl/ ^agent/session/(tls|door_tls|door_pipe)\.[ch]$
 		<bpf/ ^agent/dp/ebpf[^/]*$
 		<linux/bpf ^agent/dp/ebpf[^/]*$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
@@ -111,6 +113,7 @@ self_test() {
 		agent/engine_x.c <bpf/bpf.h>
 		agent/config.c "daemon.h"
 		agent/session/codec.c <grpc/grpc.h>
+		agent/session/grpc_x.c <openssl/ssl.h>
 		agent/session/grpc_x.c "nve_abi.h"
 		agent/session/grpc_x.c "config.h"
 		agent/nvectl/x.c "engine.h"
