@@ -18,7 +18,7 @@ import time
 import frames as f
 from agent import NVECTL
 from check import equal, expect, main, refused, test
-from client import ACTIVATED, ASSOCIATED, INIT, pb, reason_pb2
+from client import ACTIVATED, ASSOCIATED, INIT, Refused, pb, reason_pb2
 from lab import BLUE, BLUE_VNI, FAR, NVE1, RED, RED_VNI, Netns, crosses, vn
 from netlab import wait_for
 from session import Session
@@ -194,12 +194,20 @@ def drain_process(w, *words):
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def answers(w):
+    try:
+        return w.c.status()
+    except Refused:  # the channel still has the old connection
+        return None
+
+
 def restart(w):
     """Without waiting for SERVING, which a drained NVE never says."""
     equal(w.nve.stop(), 0)
     w.nve.client.healthy, healthy = (lambda: True), w.nve.client.healthy
     w.nve.start()
     w.nve.client.healthy = healthy
+    wait_for("an answer", lambda: answers(w), 10)
 
 
 @test
