@@ -3,8 +3,8 @@
 #pragma once
 
 #include "engine.h"
-#include "engine_vn.h"
 #include "engine_slab.h"
+#include "engine_vn.h"
 
 enum {
 	NVE_TURN_REQUESTS = 1024, /* bounds the latency of the first one */
@@ -44,6 +44,7 @@ struct nve_turn_item {
 	struct nve_request *req; /* NULL: the engine's own event */
 	size_t actions;          /* its actions end here */
 	char client[NVE_NAME_MAX + 1];
+	char identity[NVE_IDENTITY_TEXT_MAX + 1];
 };
 
 struct nve_action_list {
@@ -106,5 +107,6 @@ struct nve_engine {
 	size_t n_gleaned;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
+	uint64_t draining_ns[NVE_PORTS_MAX]; /* by port: since when (CLOCK_REALTIME); 0 = not */
 	struct nve_engine_counters counters;
 };
