@@ -11,7 +11,7 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
+contracts='agent/(core/.*|engine\\.h|dp/dp(_check)?\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
