@@ -201,6 +201,7 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	nve_config_check_numbers(check);
 	nve_config_check_listeners(check);
 	nve_config_check_ports(check);
+	nve_config_check_reconcile(check);
 	check_log(check);
 	if (check->error)
 		return check->error;

@@ -106,6 +106,13 @@ static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t check_fields[] = {
+	NUMBER("interval_s", struct raw_reconcile, interval_s),
+	NUMBER("rows_per_s", struct raw_reconcile, rows_per_s),
+	CHOICE("repair", struct raw_reconcile, repair, bools),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t listener_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
 };
@@ -132,6 +139,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	MAPPING("limits", struct raw_config, limits, limits_fields),
 	MAPPING("timers", struct raw_config, timers, timers_fields),
 	MAPPING("log", struct raw_config, log, log_fields),
+	MAPPING("check", struct raw_config, check, check_fields),
 	CYAML_FIELD_END,
 };
 

@@ -18,6 +18,8 @@ static const ProtobufCMessageDescriptor *const types[NVE_ADMIN_CALLS] = {
 	[NVE_ADMIN_DUMP] = &nve__v1__dump_table_request__descriptor,
 	[NVE_ADMIN_WATCH] = &nve__v1__watch_request__descriptor,
 	[NVE_ADMIN_WHY] = &nve__v1__why_request__descriptor,
+	[NVE_ADMIN_DIFF] = &nve__v1__diff_request__descriptor,
+	[NVE_ADMIN_DOCTOR] = &nve__v1__doctor_request__descriptor,
 };
 
 /* What a request may name; NULL and empty mean "all". */
@@ -109,6 +111,8 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 	}
 	if (call == NVE_ADMIN_WHY)
 		return take_why(&d, msg, ret);
+	if (call == NVE_ADMIN_DIFF)
+		ret->check.repair = ((const Nve__V1__DiffRequest *)msg)->repair;
 	if (call == NVE_ADMIN_DUMP) {
 		const Nve__V1__DumpTableRequest *m = msg;
 
@@ -231,7 +235,7 @@ static int reply_status(const struct nve_admin_env *env, struct nve_arena *arena
 	add_pools(env, &pools);
 	add_counters(env, &counters);
 	add_refusals(env, &refusals);
-	if (pools.full || counters.full || refusals.full)
+	if (pools.full || counters.full || refusals.full || nve_admin_checks(env, arena, &m) < 0)
 		return -ENOMEM;
 	m.nve = (char *)env->nve;
 	m.version = (char *)env->version;

@@ -11,7 +11,7 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine\\.h|dp/dp(_check)?\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
+contracts='agent/(core/.*|engine(_check)?\\.h|dp/dp(_check)?\\.h|nva/nva\\.h|doctor\\.h|store/store\\.h|log\\.h)'
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -21,11 +21,12 @@ rules() {
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
+		^agent/doctor[^/]*$ ^(CONTRACTS|agent/doctor[^/]*\.h|agent/config\.h|agent/dp/features\.h)$
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
 		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
-		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|.*\.pb-c\.h)$
+		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|agent/doctor\.h|.*\.pb-c\.h)$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE
 }
