@@ -211,6 +211,7 @@ static void add_refusals(const struct nve_admin_env *env, struct numbers *l)
 static void add_counters(const struct nve_admin_env *env, struct numbers *l)
 {
 	const struct nve_engine_counters *c = nve_engine_counters(env->engine);
+	const struct nve_engine_checks *k = nve_engine_checks(env->engine);
 
 	add_count(l, "turns", c->turns);
 	add_count(l, "requests", c->requests);
@@ -222,6 +223,8 @@ static void add_counters(const struct nve_admin_env *env, struct numbers *l)
 	add_count(l, "not_gleaned", c->not_gleaned);
 	add_count(l, "announced", c->announced);
 	add_count(l, "not_announced", c->not_announced);
+	add_count(l, "check_us", k->took_ns / 1000);
+	add_count(l, "check_slice_us_max", k->worst_ns / 1000);
 }
 
 static int reply_status(const struct nve_admin_env *env, struct nve_arena *arena,

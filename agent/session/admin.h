@@ -51,7 +51,7 @@ struct nve_admin_query {
 	uint16_t port; /* NVE_PORT_NONE = all */
 	char table[NVE_NAME_MAX + 1];
 	uint32_t cursor;
-	struct nve_bytes frame; /* of Why; in the arena */
+	struct nve_bytes frame;    /* of Why; in the arena */
 	struct nve_dp_check check; /* of Diff */
 	bool over;
 };

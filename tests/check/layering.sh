@@ -11,7 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine(_check)?\\.h|dp/dp(_check)?\\.h|nva/nva\\.h|doctor\\.h|store/store\\.h|log\\.h)'
+headers='(engine|engine_check|doctor|log|dp/dp|dp/dp_check|nva/nva|store/store)\\.h'
+contracts="agent/(core/.*|$headers)"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -21,7 +22,7 @@ rules() {
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
-		^agent/doctor[^/]*$ ^(CONTRACTS|agent/doctor[^/]*\.h|agent/config\.h|agent/dp/features\.h)$
+		^agent/doctor[^/]*$ ^(CONTRACTS|agent/(doctor[^/]*|config|dp/features)\.h)$
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$

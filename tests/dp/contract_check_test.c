@@ -131,8 +131,8 @@ static void every_row_that_is_gone_other_or_foreign_is_found_once_and_mended(voi
 			if (!dpx_spoil(&dpc, tables[i], how))
 				continue;
 			spoilt++;
-			/* Whatever one row says, others' frames pass. */
-			dpc_passes(A1, TAG_20, MAC_2, "");
+			/* Frames meet what is spoilt, whatever becomes of them. */
+			dpc_send(A1, TAG_20, MAC_2, "", MAC_R);
 			found_and_mended(tables[i], how, before);
 			assert_true(dpc_passes(A0, TAG_10, MAC_1, "10.0.0.1"));
 			assert_true(dpc_passes(A0, TAG_10, MAC_1, "10.0.0.2"));
@@ -153,13 +153,17 @@ static void many_at_once_are_all_mended_in_one_pass(void **state)
 	(void)state;
 	fill();
 	before = dpx_snapshot(&dpc);
-	for (int i = 0; i < TABLES; i++)
-		if (strcmp(tables[i], "near")) /* judged by what others say */
-			spoilt += dpx_spoil(&dpc, tables[i], NVE_DP_FOREIGN) +
-				  dpx_spoil(&dpc, tables[i], NVE_DP_DIFFERS);
+	/* The foreign row last, or it might be the one that is made to differ.  near is judged by
+	 * what others say. */
+	for (int i = 0; i < TABLES; i++) {
+		if (!strcmp(tables[i], "near"))
+			continue;
+		spoilt += dpx_spoil(&dpc, tables[i], NVE_DP_DIFFERS);
+		spoilt += dpx_spoil(&dpc, tables[i], NVE_DP_FOREIGN);
+	}
 	f = dpx_check(&dpc, true, 3);
 	assert_int_equal(f.n, f.mended);
-	assert_in_range(f.n, spoilt - 4, spoilt); /* the same row may have been hit twice */
+	assert_int_equal(f.n, spoilt);
 	after = dpx_snapshot(&dpc);
 	assert_string_equal(after, before);
 	free(before);

@@ -156,6 +156,16 @@ struct lines {
 	const char *table;
 };
 
+/* What is in a bucket is the programs' to write. */
+static void without_full(char *line)
+{
+	static const char name[] = "\"full\":";
+	char *at = strstr(line, name);
+
+	for (at = at ? at + strlen(name) : NULL; at && *at >= '0' && *at <= '9';)
+		memmove(at, at + 1, strlen(at));
+}
+
 static void add_line(void *arg, const char *key, const char *value)
 {
 	struct lines *l = arg;
@@ -165,7 +175,8 @@ static void add_line(void *arg, const char *key, const char *value)
 		l->v = realloc(l->v, l->room * sizeof(l->v[0]));
 		assert_non_null(l->v);
 	}
-	assert_true(asprintf(&l->v[l->n++], "%s %s %s\n", l->table, key, value) > 0);
+	assert_true(asprintf(&l->v[l->n], "%s %s %s\n", l->table, key, value) > 0);
+	without_full(l->v[l->n++]);
 }
 
 static int by_text(const void *a, const void *b)
