@@ -47,6 +47,11 @@ struct raw_store {
 	uint32_t durability;
 };
 
+struct raw_tls {
+	char *certificate, *key, *client_ca, *crl;
+	uint32_t *handshakes, *handshake_timeout_ms;
+};
+
 struct raw_nva {
 	char *backend, *source;
 };
@@ -65,6 +70,12 @@ struct raw_log {
 	uint32_t level;
 };
 
+struct raw_audit {
+	char *path;
+	uint32_t *max_mib, *keep;
+	uint32_t sync;
+};
+
 struct raw_config {
 	char *nve, *local_vtep, *local_vtep6, *pin_dir, *datapath;
 	uint32_t *vxlan_port, *geneve_port;
@@ -78,6 +89,8 @@ struct raw_config {
 	struct raw_timers timers;
 	struct raw_log log;
 	struct raw_reconcile check;
+	struct raw_audit audit;
+	struct raw_tls tls;
 };
 
 /*

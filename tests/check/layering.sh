@@ -11,7 +11,7 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-headers='(engine|engine_check|doctor|log|dp/dp|dp/dp_check|nva/nva|store/store)\\.h'
+headers="(engine(_check|_drain)?|doctor|log|audit|dp/dp(_check)?|nva/nva|store/store)\\\\.h"
 contracts="agent/(core/.*|$headers)"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
@@ -24,6 +24,7 @@ rules() {
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/doctor[^/]*$ ^(CONTRACTS|agent/(doctor[^/]*|config|dp/features)\.h)$
 		^agent/log\.c$ ^agent/log\.h$
+		^agent/audit[^/]*$ ^agent/(audit[^/]*\.h|log\.h|session/peer\.h)$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
 		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
@@ -36,6 +37,7 @@ rules() {
 externals() {
 	cat <<-'TABLE'
 		<grpc/ ^agent/(session/grpc[^/]*|session/listen[^/]*|nvectl/[^/]*)$
+		<openssl/ ^agent/session/(tls|door_tls|door_pipe)\.[ch]$
 		<bpf/ ^agent/dp/ebpf[^/]*$
 		<linux/bpf ^agent/dp/ebpf[^/]*$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
@@ -112,6 +114,7 @@ self_test() {
 		agent/engine_x.c <bpf/bpf.h>
 		agent/config.c "daemon.h"
 		agent/session/codec.c <grpc/grpc.h>
+		agent/session/grpc_x.c <openssl/ssl.h>
 		agent/session/grpc_x.c "nve_abi.h"
 		agent/session/grpc_x.c "config.h"
 		agent/nvectl/x.c "engine.h"

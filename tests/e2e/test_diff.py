@@ -210,7 +210,8 @@ def without_an_agent_the_doctor_looks_for_itself(w):
         out.write("local_vtep: 192.0.2.1\nnva: {source: /nowhere/vns.yaml}\n"
                   "pin_dir: /run/nowhere\nstore: {path: /run/nowhere/nved.db}\n"
                   "listeners: ['unix:/run/x.sock']\n"
-                  "ports: [{name: u, ifname: gone0, role: underlay}, {name: p, ifname: gone1}]\n")
+                  "ports: [{name: u, ifname: gone0, role: underlay},\n"
+                  "        {name: p, ifname: gone1, role: access}]\n")
     code, found = run(w, "doctor", "-c", broken, server="unix:/run/nobody.sock")
     equal(code, 2, "exit code")
     failed = {x["check"] for x in found if x["health"] == "HEALTH_FAIL"}
