@@ -202,6 +202,7 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	nve_config_check_listeners(check);
 	nve_config_check_tls(check);
 	nve_config_check_ports(check);
+	nve_config_check_reconcile(check);
 	check_log(check);
 	nve_config_check_audit(check);
 	if (check->error)

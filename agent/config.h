@@ -43,6 +43,7 @@ struct nve_config {
 	struct nve_config_limits limits;
 	struct nve_timer_config keepalive, keepactive;
 	uint32_t quarantine_ms, duplicate_alarm_ms;
+	struct nve_engine_check_config check;
 	enum nve_log_level log_level;
 	struct nve_audit_config audit; /* path NULL: none */
 };

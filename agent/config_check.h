@@ -33,6 +33,8 @@ bool nve_config_check_name(struct config_check *check, const char *path, const c
 void nve_config_check_numbers(struct config_check *check);
 /* Scopes, ports and what must hold between them. */
 void nve_config_check_ports(struct config_check *check);
+/* The check of the datapath. */
+void nve_config_check_reconcile(struct config_check *check);
 /* The audit log; config_operate.c. */
 void nve_config_check_audit(struct config_check *check);
 /* Where hypervisors may reach the agent. */

@@ -116,6 +116,13 @@ static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t check_fields[] = {
+	NUMBER("interval_s", struct raw_reconcile, interval_s),
+	NUMBER("rows_per_s", struct raw_reconcile, rows_per_s),
+	CHOICE("repair", struct raw_reconcile, repair, bools),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t audit_fields[] = {
 	STRING("path", struct raw_audit, path),
 	NUMBER("max_mib", struct raw_audit, max_mib),
@@ -151,6 +158,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	MAPPING("limits", struct raw_config, limits, limits_fields),
 	MAPPING("timers", struct raw_config, timers, timers_fields),
 	MAPPING("log", struct raw_config, log, log_fields),
+	MAPPING("check", struct raw_config, check, check_fields),
 	MAPPING("audit", struct raw_config, audit, audit_fields),
 	CYAML_FIELD_END,
 };

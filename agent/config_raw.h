@@ -61,6 +61,11 @@ struct raw_timers {
 	uint32_t *quarantine_ms, *duplicate_alarm_ms;
 };
 
+struct raw_reconcile {
+	uint32_t *interval_s, *rows_per_s;
+	uint32_t repair;
+};
+
 struct raw_log {
 	uint32_t level;
 };
@@ -83,6 +88,7 @@ struct raw_config {
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_log log;
+	struct raw_reconcile check;
 	struct raw_audit audit;
 	struct raw_tls tls;
 };

@@ -136,6 +136,7 @@ static enum nve_exit open_engine(const struct nve_config *config, struct nve_eng
 		.nva = { .source = config->nva_source,
 			 .local_vtep = config->local_vtep,
 			 .local_vtep6 = config->local_vtep6 },
+		.check = config->check,
 		.store_ops = &opening.store,
 		.store = { .path = config->store_path, .durability = config->durability },
 	};
@@ -161,14 +162,30 @@ static const char *durability(const struct nve_config *config)
 	return config->durability == NVE_DURABLE_POWER ? "power" : "process";
 }
 
+/* What Admin.Doctor is about. */
+struct patient {
+	const struct nve_config *config;
+	struct nve_engine *engine;
+};
+
+static void examine(void *arg, nve_finding_fn *fn, void *fn_arg)
+{
+	const struct patient *patient = arg;
+
+	nve_doctor_agent(patient->config, patient->engine, fn, fn_arg);
+	nve_doctor_host(patient->config, fn, fn_arg);
+}
+
 static enum nve_exit open_session(const struct nve_config *config, const char *version,
-				  struct nve_loop *loop, struct nve_engine *engine,
+				  struct nve_loop *loop, const struct patient *patient,
 				  struct nve_session_server **ret)
 {
 	const char *notes[2];
 	uint32_t n_notes = 0;
 	struct nve_session_config session = {
-		.engine = engine,
+		.engine = patient->engine,
+		.doctor = examine,
+		.doctor_arg = (void *)patient,
 		.nve = config->nve,
 		.version = version,
 		.n_listeners = config->n_listeners,
@@ -233,8 +250,9 @@ static void log_ports(const struct nve_engine *engine)
 static enum nve_exit serve(const struct nve_config *config, const char *version,
 			   struct nve_loop *loop, struct nve_engine *engine, bool *flush)
 {
+	const struct patient patient = { config, engine };
 	struct nve_session_server *server = NULL;
-	enum nve_exit code = open_session(config, version, loop, engine, &server);
+	enum nve_exit code = open_session(config, version, loop, &patient, &server);
 	int r;
 
 	if (code)

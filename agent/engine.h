@@ -20,6 +20,7 @@
 
 #include "core/core.h"
 #include "dp/dp.h"
+#include "engine_check.h"
 #include "nva/nva.h"
 #include "store/store.h"
 
@@ -50,6 +51,7 @@ struct nve_engine_config {
 	struct nve_nva_config nva; /* callbacks are filled in */
 	const struct nve_store_ops *store_ops;
 	struct nve_store_config store;
+	struct nve_engine_check_config check;
 	uint64_t (*realtime_ns)(void); /* for the store; NULL = clock_gettime */
 };
 

@@ -111,6 +111,10 @@ void nve_engine_gleaned(void *arg, const struct nve_dp_gleaned *gleaned);
 void nve_run_gleaned(struct nve_engine *e);
 void nve_glean_default(const struct nve_vn_context *context, struct nve_event *ev);
 
+/* engine_check.c: the next slice of the check, if it is due. */
+void nve_check_open(struct nve_engine *e, const struct nve_engine_check_config *config);
+void nve_run_check(struct nve_engine *e);
+
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);
 int nve_resync_dp(struct nve_engine *e);

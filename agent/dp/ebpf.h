@@ -95,6 +95,7 @@ struct nve_dp {
 	uint32_t n_cpus;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */
+	int meta;      /* the map that says what version the pinned ones are; 0: none */
 	struct nve_ebpf_port ports[NVE_PORTS_MAX];
 	struct nve_ebpf_copier copier;
 	struct nve_ebpf_hop *hops; /* by VTEP slot */
@@ -119,6 +120,8 @@ bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name
 int nve_ebpf_pins_remove(struct nve_dp *dp);
 const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog);
+const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map);
+#define NVE_EBPF_META "nve_meta"
 /* Sets '*err' to a message if 'err' is not NULL; returns 'r'. */
 int nve_ebpf_error(char **err, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -29,10 +29,18 @@ struct text {
 
 /* What a key that is one number means. */
 static const char *const key_names[NVE_MAPS] = {
-	[NVE_MAP_PORT] = "ifindex",  [NVE_MAP_VAP] = "vap",     [NVE_MAP_TSI] = "tsi",
-	[NVE_MAP_VTEP] = "vtep",     [NVE_MAP_FLOOD] = "vn_id", [NVE_MAP_DROPS] = "reason",
-	[NVE_MAP_TSI_STATS] = "tsi", [NVE_MAP_BUM] = "vn_id",   [NVE_MAP_NEAR_VN] = "hash_and_vid",
+	[NVE_MAP_PORT] = "ifindex",
+	[NVE_MAP_VAP] = "vap",
+	[NVE_MAP_TSI] = "tsi",
+	[NVE_MAP_VTEP] = "vtep",
+	[NVE_MAP_FLOOD] = "vn_id",
+	[NVE_MAP_DROPS] = "reason",
+	[NVE_MAP_TSI_STATS] = "tsi",
+	[NVE_MAP_BUM] = "vn_id",
+	[NVE_MAP_NEAR_VN] = "hash_and_vid",
 	[NVE_MAP_METER] = "meter",
+	[NVE_MAP_ICMP_METER] = "meter",
+	[NVE_MAP_ACL_SET] = "set",
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
@@ -311,6 +319,18 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 	r = dump_rows(dp, d);
 	nve_ebpf_dump_close(d);
 	return r;
+}
+
+void nve_ebpf_dump_say(struct nve_ebpf_dump *d, const void *key, const void *value,
+		       const char **key_text, const char **value_text)
+{
+	say_key(d, key);
+	d->value.len = 0;
+	d->value.s[0] = '\0';
+	if (value && d->info.btf_value_type_id)
+		say_type(&d->value, d->btf, d->info.btf_value_type_id, "", value);
+	*key_text = d->key.s;
+	*value_text = d->value.s;
 }
 
 static int dump_near(struct nve_dp *dp, const void *at, struct nve_near_entry *value,

@@ -29,7 +29,7 @@ struct meta {
 	uint32_t version;
 	uint32_t pad;
 };
-#define META "nve_meta"
+#define META NVE_EBPF_META
 
 static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_PORT] = "nve_port",
@@ -73,6 +73,11 @@ static const char *const copier_names[NVE_COPIER_MAPS] = {
 const char *nve_ebpf_map_name(enum nve_ebpf_map map)
 {
 	return map_names[map];
+}
+
+const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map)
+{
+	return copier_names[map];
 }
 
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog)
@@ -152,7 +157,7 @@ static bool per_cpu(const struct bpf_map *map)
 /* --- pinned maps ------------------------------------------------------------------------------ */
 
 /* 0: nothing is pinned; 1: something of our version is. */
-static int check_meta(const struct nve_dp *dp, char **err)
+static int check_meta(struct nve_dp *dp, char **err)
 {
 	struct meta meta = { 0 };
 	uint32_t zero = 0;
@@ -167,9 +172,11 @@ static int check_meta(const struct nve_dp *dp, char **err)
 	if (fd < 0)
 		return nve_ebpf_error(err, fd, "%s: %s", path, strerror(-fd));
 	r = bpf_map_lookup_elem(fd, &zero, &meta);
-	close(fd);
-	if (r == 0 && meta.version == NVE_ABI_VERSION)
+	if (r == 0 && meta.version == NVE_ABI_VERSION) {
+		dp->meta = fd;
 		return 1;
+	}
+	close(fd);
 	return nve_ebpf_error(err, -EPROTO,
 			      "the maps below %s are of version %u of their layout, this agent "
 			      "knows version %d: run 'nved --flush' (traffic stops until the agent "
@@ -177,7 +184,7 @@ static int check_meta(const struct nve_dp *dp, char **err)
 			      dp->pin_dir, meta.version, NVE_ABI_VERSION);
 }
 
-static int pin_meta(const struct nve_dp *dp)
+static int pin_meta(struct nve_dp *dp)
 {
 	const struct meta meta = { .version = NVE_ABI_VERSION };
 	uint32_t zero = 0;
@@ -192,7 +199,7 @@ static int pin_meta(const struct nve_dp *dp)
 	r = bpf_map_update_elem(fd, &zero, &meta, BPF_ANY);
 	if (r == 0)
 		r = bpf_obj_pin(fd, path);
-	close(fd);
+	dp->meta = fd;
 	return r;
 }
 
@@ -391,6 +398,8 @@ void nve_ebpf_unload(struct nve_dp *dp)
 		if (*place_of(dp, &mapped[i]))
 			munmap(*place_of(dp, &mapped[i]), bytes_of(dp, &mapped[i]));
 	nve_ebpf_meters_close(dp);
+	if (dp->meta > 0)
+		close(dp->meta);
 	for (int i = 0; i < NVE_MAPS; i++)
 		nve_ebpf_rows_close(&dp->buffer[i]);
 	if (dp->object)

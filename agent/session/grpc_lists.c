@@ -44,7 +44,9 @@ static void step(struct nve_stream *st)
 	int r;
 
 	nve_arena_init(&arena);
-	r = nve_admin_next(&st->base.server->env, &l->query, &arena, &piece, &why);
+	r = l->query.call == NVE_ADMIN_DIFF
+		    ? nve_admin_diff(&st->base.server->env, &l->query, &arena, &piece, &why)
+		    : nve_admin_next(&st->base.server->env, &l->query, &arena, &piece, &why);
 	pthread_mutex_lock(&st->lock);
 	if (r > 0)
 		nve_stream_push(st, piece);

@@ -64,6 +64,8 @@ static const struct nve_method_entry methods[] = {
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),
 	ADMIN_STREAM("DumpTable", NVE_ADMIN_DUMP),
 	ADMIN_STREAM("Watch", NVE_ADMIN_WATCH),
+	ADMIN_STREAM("Diff", NVE_ADMIN_DIFF),
+	ADMIN("Doctor", NVE_ADMIN_DOCTOR),
 	{ .path = "/grpc.health.v1.Health/Check",
 	  UNARY,
 	  .accepted = nve_health_check_accepted,
@@ -179,6 +181,8 @@ static void fill_env(struct nve_session_server *s)
 		.listeners = c->listeners,
 		.n_notes = c->n_notes,
 		.notes = c->notes,
+		.doctor = c->doctor,
+		.doctor_arg = c->doctor_arg,
 	};
 }
 

@@ -201,6 +201,8 @@ static void run_admin(struct nve_work *work)
 	env.door = nve_door_count(s->door, &door) ? &door : NULL;
 	if (u->query.call == NVE_ADMIN_WHY)
 		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
+	else if (u->query.call == NVE_ADMIN_DOCTOR)
+		r = nve_admin_doctor(&env, &u->op.arena, &bytes);
 	else
 		r = nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes);
 	if (r == 0)

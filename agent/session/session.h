@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "doctor.h"
 #include "engine.h"
 #include "session/tls.h"
 
@@ -46,6 +47,9 @@ struct nve_session_config {
 	uint64_t started_unix_ns;
 	uint32_t n_notes;
 	const char *const *notes;
+	/* For Admin.Doctor; on the thread of drain(). */
+	void (*doctor)(void *arg, nve_finding_fn *fn, void *fn_arg);
+	void *doctor_arg;
 };
 
 /*

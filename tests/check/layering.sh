@@ -11,8 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine(_drain)?\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h)'
-contracts="$contracts|agent/(log|audit)\\\\.h"
+headers="(engine(_check|_drain)?|doctor|log|audit|dp/dp(_check)?|nva/nva|store/store)\\\\.h"
+contracts="agent/(core/.*|$headers)"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -22,12 +22,13 @@ rules() {
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
+		^agent/doctor[^/]*$ ^(CONTRACTS|agent/(doctor[^/]*|config|dp/features)\.h)$
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/audit[^/]*$ ^agent/(audit[^/]*\.h|log\.h|session/peer\.h)$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
 		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
-		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|.*\.pb-c\.h)$
+		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|agent/doctor\.h|.*\.pb-c\.h)$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE
 }
