@@ -146,7 +146,8 @@ struct complaint {
 	unsigned line;
 };
 
-static void take_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void take_log(cyaml_log_t level, void *arg,
+							   const char *fmt, va_list args)
 {
 	struct complaint *complaint = arg;
 	char text[sizeof(complaint->text)];

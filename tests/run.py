@@ -4,7 +4,8 @@
 
     tests/run.py [--only=FOLDER]... [--jobs=N] [WORD]...       words choose programs by their path
 
-A program is a C test below build/san/tests (cmocka), tests/*/test_*.py, or tests/check/*.sh.  It
+A program is a C test below build/san/tests (cmocka), a fuzz target there (it replays its corpus),
+tests/*/test_*.py, or tests/check/*.sh.  It
 passes when it exits with 0 within its time, skips nothing, and has run something.  After them the
 machine must be as before: no namespace, BPF program, pin, mount or process of ours left.
 """
@@ -26,7 +27,8 @@ OURS = re.compile(r"^(nve|nved|tag|from_vm|from_trunk|access|underlay)")
 
 def programs(only, words):
     found = sorted(glob.glob("tests/check/*.sh") + glob.glob("tests/check/*.py"))
-    found += sorted(p for p in glob.glob("build/san/tests/**/*_test", recursive=True)
+    found += sorted(p for kind in ("test", "fuzz")
+                    for p in glob.glob(f"build/san/tests/**/*_{kind}", recursive=True)
                     if os.path.exists(p.removeprefix("build/san/") + ".c"))
     tests = glob.glob("tests/*/test_*.py")
     found += sorted(tests, key=lambda p: (p.startswith("tests/e2e"), p))

@@ -91,3 +91,5 @@ test-kernels: need-root ## the datapath suite on Debian's stock kernel, under qe
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory all tests e2e-tools $(G)/tests/bench.bpf.o
 	$(Q)$(PY) tests/kernels/run.py $(WORDS)
+
+-include tests/fuzz/fuzz.mk
