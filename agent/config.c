@@ -202,6 +202,7 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	nve_config_check_listeners(check);
 	nve_config_check_ports(check);
 	check_log(check);
+	check->config->sandbox = check->raw->sandbox != RAW_OFF;
 	if (check->error)
 		return check->error;
 	return check->complaints ? -EINVAL : 0;

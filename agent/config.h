@@ -36,6 +36,7 @@ struct nve_config {
 	struct nve_timer_config keepalive, keepactive;
 	uint32_t quarantine_ms, duplicate_alarm_ms;
 	enum nve_log_level log_level;
+	bool sandbox; /* see sandbox.h */
 };
 
 /* Names of the backends this agent was built with, NULL at the end of each list. */

@@ -20,6 +20,7 @@ static const cyaml_strval_t modes[] = { { "auto", RAW_AUTO },
 					{ "tc", RAW_TC } };
 static const cyaml_strval_t untaggeds[] = { { "drop", RAW_DROP }, { "host", RAW_HOST } };
 static const cyaml_strval_t durabilities[] = { { "power", RAW_POWER }, { "process", RAW_PROCESS } };
+static const cyaml_strval_t switches[] = { { "off", RAW_OFF }, { "on", RAW_ON } };
 static const cyaml_strval_t levels[] = { { "error", RAW_ERROR },
 					 { "warning", RAW_WARNING },
 					 { "info", RAW_INFO },
@@ -132,6 +133,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	MAPPING("limits", struct raw_config, limits, limits_fields),
 	MAPPING("timers", struct raw_config, timers, timers_fields),
 	MAPPING("log", struct raw_config, log, log_fields),
+	CHOICE("sandbox", struct raw_config, sandbox, switches),
 	CYAML_FIELD_END,
 };
 

@@ -6,6 +6,7 @@
 #include "daemon.h"
 
 #include "loop.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -218,6 +219,21 @@ static void log_ports(const struct nve_engine *engine)
 	}
 }
 
+/* After all is loaded and before there are threads, or anybody who asks for anything. */
+static enum nve_exit enter_sandbox(const struct nve_config *config)
+{
+	uint64_t keep = strcmp(config->datapath, "fake") ? nve_sandbox_datapath_caps() : 0;
+	char *err = NULL;
+	int r;
+
+	if (!config->sandbox) {
+		nve_log(WARNING, "no_sandbox", LOG_S("why", "'sandbox: off' is configured"));
+		return NVE_EXIT_OK;
+	}
+	r = nve_sandbox_enter(keep, &err);
+	return r ? fail(NVE_EXIT_FAILURE, "sandbox", r, err) : NVE_EXIT_OK;
+}
+
 static enum nve_exit serve(const struct nve_config *config, const char *version,
 			   struct nve_loop *loop, struct nve_engine *engine)
 {
@@ -252,7 +268,9 @@ enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_b
 	code = open_engine(config, &engine);
 	if (!code) {
 		log_ports(engine);
-		code = serve(config, version, loop, engine);
+		code = enter_sandbox(config);
+		if (!code)
+			code = serve(config, version, loop, engine);
 		nve_engine_close(engine);
 	}
 	nve_loop_free(loop);
