@@ -37,6 +37,7 @@ test: need-root ## install and run everything else (root)
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory all e2e-tools
 	$(Q)$(MAKE) --no-print-directory VARIANT=san all tests
+	$(Q)$(MAKE) --no-print-directory tsan-session
 	$(Q)$(PY) tests/run.py
 
 test-unit: ## the C tests with ASan and UBSan, and the style checks
@@ -93,3 +94,4 @@ test-kernels: need-root ## the datapath suite on Debian's stock kernel, under qe
 	$(Q)$(PY) tests/kernels/run.py $(WORDS)
 
 -include tests/fuzz/fuzz.mk
+-include tests/analysis.mk

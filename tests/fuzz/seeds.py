@@ -23,7 +23,8 @@ UNARY = ("VnConnect", "VnDisconnect", "Associate", "Activate", "Deactivate", "Di
 ADMIN = ("GetStatus", "ListPorts", "ListVns", "ListTsis", "ListDrops", "ListTables", "DumpTable",
          "Watch", "Why")
 STRINGS = {"port": "p1", "new_port": "p2", "name": "blue", "table": "fdb", "client": "hyp1"}
-BYTES = {"tsi_id": b"\xab" * 16, "mac": MAC, "ip": IP4, "frame": MAC + MAC + b"\x08\x00" + bytes(46)}
+BYTES = {"tsi_id": b"\xab" * 16, "mac": MAC, "ip": IP4,
+         "frame": MAC + MAC + b"\x08\x00" + bytes(46)}
 
 
 def add(target, data):
