@@ -47,6 +47,16 @@ static const cyaml_schema_field_t store_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tls_fields[] = {
+	STRING("certificate", struct raw_tls, certificate),
+	STRING("key", struct raw_tls, key),
+	STRING("client_ca", struct raw_tls, client_ca),
+	STRING("crl", struct raw_tls, crl),
+	NUMBER("handshakes", struct raw_tls, handshakes),
+	NUMBER("handshake_timeout_ms", struct raw_tls, handshake_timeout_ms),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t nva_fields[] = {
 	STRING("backend", struct raw_nva, backend),
 	STRING("source", struct raw_nva, source),
@@ -107,6 +117,14 @@ static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t audit_fields[] = {
+	STRING("path", struct raw_audit, path),
+	NUMBER("max_mib", struct raw_audit, max_mib),
+	NUMBER("keep", struct raw_audit, keep),
+	CHOICE("sync", struct raw_audit, sync, bools),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t listener_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
 };
@@ -127,6 +145,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	STRING("datapath", struct raw_config, datapath),
 	MAPPING("store", struct raw_config, store, store_fields),
 	MAPPING("nva", struct raw_config, nva, nva_fields),
+	MAPPING("tls", struct raw_config, tls, tls_fields),
 	LIST("listeners", listeners, n_listeners, listener_entry),
 	LIST("scopes", scopes, n_scopes, scope_entry),
 	LIST("ports", ports, n_ports, port_entry),
@@ -134,6 +153,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	MAPPING("timers", struct raw_config, timers, timers_fields),
 	MAPPING("log", struct raw_config, log, log_fields),
 	CHOICE("sandbox", struct raw_config, sandbox, switches),
+	MAPPING("audit", struct raw_config, audit, audit_fields),
 	CYAML_FIELD_END,
 };
 

@@ -48,6 +48,11 @@ struct raw_store {
 	uint32_t durability;
 };
 
+struct raw_tls {
+	char *certificate, *key, *client_ca, *crl;
+	uint32_t *handshakes, *handshake_timeout_ms;
+};
+
 struct raw_nva {
 	char *backend, *source;
 };
@@ -59,6 +64,12 @@ struct raw_timers {
 
 struct raw_log {
 	uint32_t level;
+};
+
+struct raw_audit {
+	char *path;
+	uint32_t *max_mib, *keep;
+	uint32_t sync;
 };
 
 struct raw_config {
@@ -74,6 +85,8 @@ struct raw_config {
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_log log;
+	struct raw_audit audit;
+	struct raw_tls tls;
 };
 
 /*

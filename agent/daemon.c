@@ -5,6 +5,8 @@
  */
 #include "daemon.h"
 
+#include "audit.h"
+#include "engine_drain.h"
 #include "loop.h"
 #include "sandbox.h"
 
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * nve_engine_open() opens three backends and returns one error.  Whose it was decides the exit
@@ -163,10 +166,8 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 				  struct nve_loop *loop, struct nve_engine *engine,
 				  struct nve_session_server **ret)
 {
-	static const char *const notes[] = {
-		"listens on loopback and unix sockets only: there is no TLS yet",
-		"the datapath is fake: no frame is forwarded",
-	};
+	const char *notes[2];
+	uint32_t n_notes = 0;
 	struct nve_session_config session = {
 		.engine = engine,
 		.nve = config->nve,
@@ -182,12 +183,21 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.durability = durability(config),
 		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
-		.n_notes = strcmp(config->datapath, "fake") ? 1 : 2,
+		.tls = { config->tls.certificate, config->tls.key, config->tls.client_ca,
+			 config->tls.crl },
+		.handshakes = config->tls.handshakes,
+		.handshake_ms = config->tls.handshake_timeout_ms,
 		.notes = notes,
 	};
 	char *err = NULL;
-	int r = nve_session_open(&session, ret, &err);
+	int r;
 
+	if (!config->tls.certificate)
+		notes[n_notes++] = "listens on loopback and unix sockets only: no listener is tls:";
+	if (!strcmp(config->datapath, "fake"))
+		notes[n_notes++] = "the datapath is fake: no frame is forwarded";
+	session.n_notes = n_notes;
+	r = nve_session_open(&session, ret, &err);
 	return r ? fail(session_code(r), "listeners", r, err) : NVE_EXIT_OK;
 }
 
@@ -196,7 +206,9 @@ static void log_start(const struct nve_config *config, const char *version)
 	nve_log(INFO, "starting", LOG_S("nve", config->nve), LOG_S("version", version),
 		LOG_S("datapath", config->datapath), LOG_S("store", config->store),
 		LOG_S("nva", config->nva));
-	nve_log(WARNING, "no_tls", LOG_S("so", "listening on loopback and unix sockets only"));
+	if (!config->tls.certificate)
+		nve_log(WARNING, "no_tls",
+			LOG_S("so", "listening on loopback and unix sockets only"));
 }
 
 /* The modes that 'auto' chose, and why. */
@@ -235,7 +247,7 @@ static enum nve_exit enter_sandbox(const struct nve_config *config)
 }
 
 static enum nve_exit serve(const struct nve_config *config, const char *version,
-			   struct nve_loop *loop, struct nve_engine *engine)
+			   struct nve_loop *loop, struct nve_engine *engine, bool *flush)
 {
 	struct nve_session_server *server = NULL;
 	enum nve_exit code = open_session(config, version, loop, engine, &server);
@@ -248,14 +260,59 @@ static enum nve_exit serve(const struct nve_config *config, const char *version,
 	r = nve_loop_run(loop, engine, server);
 	if (r)
 		code = fail(NVE_EXIT_FAILURE, "loop", r, NULL);
+	*flush = nve_session_flush_asked(server);
 	nve_session_close(server);
+	return code;
+}
+
+/* Admin.Flush: all TSIs are gone, now the datapath goes. */
+static enum nve_exit flush_datapath(struct nve_engine *engine)
+{
+	int r = nve_engine_flush(engine);
+
+	nve_audit("flush", LOG_S("result", r ? "failed" : "done"));
+	if (r)
+		return fail(NVE_EXIT_DATAPATH, "datapath", r, NULL);
+	nve_log(INFO, "flushed", LOG_S("so", "no datapath is left; the next start makes one"));
+	return NVE_EXIT_OK;
+}
+
+static enum nve_exit open_audit(const struct nve_config *config, const char *version)
+{
+	char *err = NULL;
+	int r = nve_audit_open(&config->audit, &err);
+
+	if (r)
+		return fail(NVE_EXIT_CONFIG, "audit", r, err);
+	nve_audit("start", LOG_S("nve", config->nve), LOG_S("version", version),
+		  LOG_U("pid", (uint64_t)getpid()));
+	return NVE_EXIT_OK;
+}
+
+static enum nve_exit run_engine(const struct nve_config *config, const char *version,
+				struct nve_loop *loop)
+{
+	struct nve_engine *engine = NULL;
+	enum nve_exit code = open_engine(config, &engine);
+	bool flush = false;
+
+	if (code)
+		return code;
+	log_ports(engine);
+	code = enter_sandbox(config);
+	if (!code)
+		code = open_audit(config, version); /* which starts a thread: inside */
+	if (!code)
+		code = serve(config, version, loop, engine, &flush);
+	if (flush && !code)
+		code = flush_datapath(engine);
+	nve_engine_close(engine);
 	return code;
 }
 
 enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_backends *backends,
 			     const char *version)
 {
-	struct nve_engine *engine = NULL;
 	struct nve_loop *loop = NULL;
 	enum nve_exit code;
 	int r;
@@ -265,14 +322,9 @@ enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_b
 	r = nve_loop_new(&loop);
 	if (r)
 		return fail(NVE_EXIT_FAILURE, "loop", r, NULL);
-	code = open_engine(config, &engine);
-	if (!code) {
-		log_ports(engine);
-		code = enter_sandbox(config);
-		if (!code)
-			code = serve(config, version, loop, engine);
-		nve_engine_close(engine);
-	}
+	code = run_engine(config, version, loop);
+	nve_audit("stop", LOG_U("exit", code));
+	nve_audit_close();
 	nve_loop_free(loop);
 	if (!code)
 		nve_log(INFO, "stopped", LOG_U("exit", code));

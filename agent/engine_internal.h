@@ -58,8 +58,8 @@ int nve_neigh_of_vn(struct nve_engine *e, struct nve_vn_rec *vn, const struct nv
 /* 'n' addresses in e->addrs; none: the TSI is gone, 'vn_id' does not matter. */
 int nve_neigh_of_tsi(struct nve_engine *e, uint32_t slot, uint32_t vn_id, size_t n);
 int nve_neigh_say_vn(struct nve_engine *e, const struct nve_vn_rec *vn);
-void nve_neigh_free(struct nve_engine *e, struct nve_claim **owner);
-void nve_neigh_free_all(struct nve_engine *e); /* those of TSIs */
+void nve_neigh_free(struct nve_engine *e, uint32_t *owner);
+void nve_neigh_free_all(struct nve_engine *e);
 /* engine_acl.c: the rules of VN profiles, in the datapath while a VN there has them. */
 int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret);
 void nve_acl_drop(struct nve_engine *e, uint32_t acl); /* it was not taken */
@@ -77,6 +77,15 @@ bool nve_turn_requests(struct nve_engine *e);
 enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
 enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
 void nve_reply(struct nve_engine *e, struct nve_request *req);
+
+/* engine_tell.c: log, audit log and watchers, of all notices of the turn; of one that is no step's.
+ */
+void nve_tell_watchers(struct nve_engine *e);
+void nve_tell(struct nve_engine *e, struct nve_engine_event *event);
+
+/* engine_drain.c */
+bool nve_drain_lets(const struct nve_engine *e, const struct nve_event *ev);
+int nve_drain_restore(struct nve_engine *e);
 
 /* engine_own.c: what the engine does unasked. */
 void nve_run_timers(struct nve_engine *e);

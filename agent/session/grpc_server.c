@@ -7,6 +7,8 @@
 
 #include "session/grpc_stream.h"
 #include "session/grpc_tag.h"
+#include "session/grpc_unary.h"
+#include "session/listen.h"
 
 #define UNARY .alloc = nve_unary_alloc, .unused = nve_unary_unused
 #define SIGNALING(name, method)                                                                    \
@@ -53,6 +55,11 @@ static const struct nve_method_entry methods[] = {
 	ADMIN("ListDrops", NVE_ADMIN_DROPS),
 	ADMIN("ListTables", NVE_ADMIN_TABLES),
 	ADMIN("Why", NVE_ADMIN_WHY),
+	ADMIN("DisconnectVn", NVE_ADMIN_DISCONNECT_VN),
+	ADMIN("DeactivateTsi", NVE_ADMIN_DEACTIVATE_TSI),
+	ADMIN("DisassociateTsi", NVE_ADMIN_DISASSOCIATE_TSI),
+	ADMIN("Drain", NVE_ADMIN_DRAIN),
+	ADMIN("Flush", NVE_ADMIN_FLUSH),
 	ADMIN_STREAM("ListPorts", NVE_ADMIN_PORTS),
 	ADMIN_STREAM("ListVns", NVE_ADMIN_VNS),
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),
@@ -211,13 +218,14 @@ static int start(struct nve_session_server *s, char **err)
 	}
 	for (int n = 0; n < UNKNOWN_ARMED; n++)
 		nve_unknown_arm(s);
-	return 0;
+	return nve_door_start(s->door);
 }
 
 static void forget(struct nve_session_server *s)
 {
 	free(s->registered);
 	free(s->bound);
+	nve_peers_free(s->peers);
 	nve_listeners_free(s->listeners);
 	nve_config_release(&s->config);
 	pthread_mutex_destroy(&s->lock);
@@ -238,6 +246,7 @@ static void take_down(struct nve_session_server *s, bool has_thread)
 			tag->done(tag, ev.success);
 		}
 	}
+	nve_door_free(s->door); /* what gRPC has sent goes out, and nobody comes in */
 	grpc_server_destroy(s->server);
 	grpc_completion_queue_shutdown(s->cq);
 	if (has_thread)
@@ -268,6 +277,10 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 	if (r == 0)
 		r = nve_listeners_take(s->config.listeners, s->config.n_listeners, &s->listeners,
 				       err);
+	if (r == 0)
+		r = nve_peers_new(s, &s->peers);
+	if (r == 0)
+		r = nve_tls_door(s, err);
 	if (r < 0) {
 		forget(s);
 		return r;
@@ -288,6 +301,7 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 	s->last_seq = nve_engine_counters(config->engine)->events;
 	s->watch = (struct nve_engine_watch){ .fn = nve_event_occurred, .arg = s };
 	nve_engine_watch(config->engine, &s->watch);
+	nve_drain_changed(s);
 	*ret = s;
 	return 0;
 }
@@ -297,6 +311,7 @@ void nve_begin_shutdown(struct nve_session_server *s)
 	if (s->shutdown_begun)
 		return;
 	s->shutdown_begun = true;
+	nve_door_shut(s->door);
 	grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
 }
 

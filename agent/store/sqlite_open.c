@@ -21,10 +21,16 @@ static const char *const sql[STATEMENTS] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
 	[Q_COMMIT] = "COMMIT",
 	[Q_ROLLBACK] = "ROLLBACK",
-	[Q_PUT_TAG] = "INSERT OR REPLACE INTO tag(scope, tag, quarantined, vn_id, until_ns)"
-		      " VALUES(?, ?, ?, ?, ?)",
+	/* What is as it was costs no page of the log. */
+	[Q_PUT_TAG] = "INSERT INTO tag(scope, tag, quarantined, vn_id, until_ns)"
+		      " VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+		      " quarantined = excluded.quarantined, vn_id = excluded.vn_id,"
+		      " until_ns = excluded.until_ns WHERE quarantined != excluded.quarantined"
+		      " OR vn_id != excluded.vn_id OR until_ns != excluded.until_ns",
 	[Q_DEL_TAG] = "DELETE FROM tag WHERE scope = ? AND tag = ?",
-	[Q_PUT_VAP] = "INSERT OR REPLACE INTO vap(port, vn_id, tag, explicit) VALUES(?, ?, ?, ?)",
+	[Q_PUT_VAP] = "INSERT INTO vap(port, vn_id, tag, explicit) VALUES(?, ?, ?, ?)"
+		      " ON CONFLICT DO UPDATE SET tag = excluded.tag, explicit = excluded.explicit"
+		      " WHERE tag != excluded.tag OR explicit != excluded.explicit",
 	[Q_DEL_VAP] = "DELETE FROM vap WHERE port = ? AND vn_id = ?",
 	[Q_PUT_TSI] = "INSERT OR REPLACE INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
 		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs,"
@@ -33,6 +39,9 @@ static const char *const sql[STATEMENTS] = {
 	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
 	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
 	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
+	[Q_PUT_SETTING] = "INSERT OR REPLACE INTO meta(key, value) VALUES('set:' || ?, ?)",
+	[Q_DEL_SETTING] = "DELETE FROM meta WHERE key = 'set:' || ?",
+	[Q_GET_SETTING] = "SELECT value FROM meta WHERE key = 'set:' || ?",
 	[Q_LOAD_TAGS] = "SELECT scope, tag, quarantined, vn_id, until_ns FROM tag",
 	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit FROM vap",
 	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"

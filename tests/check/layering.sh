@@ -11,7 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
+contracts='agent/(core/.*|engine(_drain)?\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h)'
+contracts="$contracts|agent/(log|audit)\\\\.h"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -22,6 +23,7 @@ rules() {
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/log\.c$ ^agent/log\.h$
+		^agent/audit[^/]*$ ^agent/(audit[^/]*\.h|log\.h|session/peer\.h)$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
 		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
@@ -35,6 +37,7 @@ rules() {
 externals() {
 	cat <<-'TABLE'
 		<grpc/ ^agent/(session/grpc[^/]*|session/listen[^/]*|nvectl/[^/]*)$
+		<openssl/ ^agent/session/(tls|door_tls|door_pipe)\.[ch]$
 		<bpf/ ^agent/dp/ebpf[^/]*$
 		<linux/bpf ^agent/(dp/ebpf[^/]*|sandbox_filter\.c)$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
@@ -112,6 +115,7 @@ self_test() {
 		agent/engine_x.c <bpf/bpf.h>
 		agent/config.c "daemon.h"
 		agent/session/codec.c <grpc/grpc.h>
+		agent/session/grpc_x.c <openssl/ssl.h>
 		agent/session/grpc_x.c "nve_abi.h"
 		agent/session/grpc_x.c "config.h"
 		agent/nvectl/x.c "engine.h"
