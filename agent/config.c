@@ -204,6 +204,7 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	nve_config_check_ports(check);
 	nve_config_check_reconcile(check);
 	check_log(check);
+	check->config->sandbox = check->raw->sandbox != RAW_OFF;
 	nve_config_check_audit(check);
 	if (check->error)
 		return check->error;

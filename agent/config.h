@@ -45,6 +45,7 @@ struct nve_config {
 	uint32_t quarantine_ms, duplicate_alarm_ms;
 	struct nve_engine_check_config check;
 	enum nve_log_level log_level;
+	bool sandbox; /* see sandbox.h */
 	struct nve_audit_config audit; /* path NULL: none */
 };
 

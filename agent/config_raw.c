@@ -20,6 +20,7 @@ static const cyaml_strval_t modes[] = { { "auto", RAW_AUTO },
 					{ "tc", RAW_TC } };
 static const cyaml_strval_t untaggeds[] = { { "drop", RAW_DROP }, { "host", RAW_HOST } };
 static const cyaml_strval_t durabilities[] = { { "power", RAW_POWER }, { "process", RAW_PROCESS } };
+static const cyaml_strval_t switches[] = { { "off", RAW_OFF }, { "on", RAW_ON } };
 static const cyaml_strval_t levels[] = { { "error", RAW_ERROR },
 					 { "warning", RAW_WARNING },
 					 { "info", RAW_INFO },
@@ -159,6 +160,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	MAPPING("timers", struct raw_config, timers, timers_fields),
 	MAPPING("log", struct raw_config, log, log_fields),
 	MAPPING("check", struct raw_config, check, check_fields),
+	CHOICE("sandbox", struct raw_config, sandbox, switches),
 	MAPPING("audit", struct raw_config, audit, audit_fields),
 	CYAML_FIELD_END,
 };
@@ -174,7 +176,8 @@ struct complaint {
 	unsigned line;
 };
 
-static void take_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void take_log(cyaml_log_t level, void *arg,
+							   const char *fmt, va_list args)
 {
 	struct complaint *complaint = arg;
 	char text[sizeof(complaint->text)];

@@ -14,6 +14,7 @@ enum raw_bool { RAW_FALSE = 1, RAW_TRUE };
 enum raw_role { RAW_ACCESS = 1, RAW_UNDERLAY };
 enum raw_mode { RAW_AUTO = 1, RAW_XDP, RAW_TC };
 enum raw_untagged { RAW_DROP = 1, RAW_HOST };
+enum raw_switch { RAW_OFF = 1, RAW_ON };
 enum raw_durability { RAW_POWER = 1, RAW_PROCESS };
 enum raw_log_level { RAW_ERROR = 1, RAW_WARNING, RAW_INFO, RAW_DEBUG };
 
@@ -85,6 +86,7 @@ struct raw_config {
 	struct raw_scope *scopes;
 	struct raw_port *ports;
 	uint32_t n_listeners, n_scopes, n_ports;
+	uint32_t sandbox;
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_log log;

@@ -8,6 +8,7 @@
 #include "audit.h"
 #include "engine_drain.h"
 #include "loop.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -247,6 +248,21 @@ static void log_ports(const struct nve_engine *engine)
 	}
 }
 
+/* After all is loaded and before there are threads, or anybody who asks for anything. */
+static enum nve_exit enter_sandbox(const struct nve_config *config)
+{
+	uint64_t keep = strcmp(config->datapath, "fake") ? nve_sandbox_datapath_caps() : 0;
+	char *err = NULL;
+	int r;
+
+	if (!config->sandbox) {
+		nve_log(WARNING, "no_sandbox", LOG_S("why", "'sandbox: off' is configured"));
+		return NVE_EXIT_OK;
+	}
+	r = nve_sandbox_enter(keep, &err);
+	return r ? fail(NVE_EXIT_FAILURE, "sandbox", r, err) : NVE_EXIT_OK;
+}
+
 static enum nve_exit serve(const struct nve_config *config, const char *version,
 			   struct nve_loop *loop, struct nve_engine *engine, bool *flush)
 {
@@ -301,7 +317,11 @@ static enum nve_exit run_engine(const struct nve_config *config, const char *ver
 	if (code)
 		return code;
 	log_ports(engine);
-	code = serve(config, version, loop, engine, &flush);
+	code = enter_sandbox(config);
+	if (!code)
+		code = open_audit(config, version); /* which starts a thread: inside */
+	if (!code)
+		code = serve(config, version, loop, engine, &flush);
 	if (flush && !code)
 		code = flush_datapath(engine);
 	nve_engine_close(engine);
@@ -320,9 +340,7 @@ enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_b
 	r = nve_loop_new(&loop);
 	if (r)
 		return fail(NVE_EXIT_FAILURE, "loop", r, NULL);
-	code = open_audit(config, version);
-	if (!code)
-		code = run_engine(config, version, loop);
+	code = run_engine(config, version, loop);
 	nve_audit("stop", LOG_U("exit", code));
 	nve_audit_close();
 	nve_loop_free(loop);

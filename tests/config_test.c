@@ -145,6 +145,7 @@ static void same_defaults(const struct nve_config *a, const struct nve_config *b
 	assert_int_equal(a->quarantine_ms, b->quarantine_ms);
 	assert_int_equal(a->duplicate_alarm_ms, b->duplicate_alarm_ms);
 	assert_int_equal(a->log_level, b->log_level);
+	assert_int_equal(a->sandbox, b->sandbox);
 }
 
 static void the_example_shows_the_defaults(void **state)

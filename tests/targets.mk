@@ -37,6 +37,7 @@ test: need-root ## install and run everything else (root)
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory all e2e-tools
 	$(Q)$(MAKE) --no-print-directory VARIANT=san all tests
+	$(Q)$(MAKE) --no-print-directory tsan-session
 	$(Q)$(PY) tests/run.py
 
 test-unit: ## the C tests with ASan and UBSan, and the style checks
@@ -114,3 +115,6 @@ test-kernels: need-root ## the datapath suite on Debian's stock kernel, under qe
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory all tests e2e-tools $(G)/tests/bench.bpf.o
 	$(Q)$(PY) tests/kernels/run.py $(WORDS)
+
+-include tests/fuzz/fuzz.mk
+-include tests/analysis.mk

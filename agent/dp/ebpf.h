@@ -75,6 +75,9 @@ struct nve_dp {
 	struct nve_ebpf_dry *dry; /* the programs of why(), from its first call on */
 	int prog[NVE_PROGS];
 	int map[NVE_MAPS];
+	struct { /* in nve_ebpf_btf(); maps that were there before have the same layout */
+		uint32_t key, value;
+	} types[NVE_MAPS];
 	struct nve_ebpf_buffer buffer[NVE_MAPS];
 	struct nve_ebpf_acls *acls;
 	uint32_t n_src, n_src_ip; /* rows in use */
@@ -119,6 +122,9 @@ bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name
 /* Removes all pins, detaching what is pinned, and the directory. */
 int nve_ebpf_pins_remove(struct nve_dp *dp);
 const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
+/* Names the fields of rows; the object's own, as the kernel gives its copy to CAP_SYS_ADMIN alone.
+ */
+const struct btf *nve_ebpf_btf(const struct nve_dp *dp);
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog);
 const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map);
 #define NVE_EBPF_META "nve_meta"

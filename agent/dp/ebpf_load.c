@@ -262,6 +262,10 @@ static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
 		int r = bpf_map__set_max_entries(map, map_size(dp, i));
 
+		/* Before the map becomes an old one: its types are numbered as in another object.
+		 */
+		dp->types[i].key = bpf_map__btf_key_type_id(map);
+		dp->types[i].value = bpf_map__btf_value_type_id(map);
 		if (r == 0 && pinned)
 			r = take_over(dp, map, err);
 		if (r < 0)
@@ -390,6 +394,13 @@ int nve_ebpf_load(struct nve_dp *dp, char **err)
 	for (int i = 0; i < NVE_COPIER_MAPS && r == 0; i++)
 		r = pin(dp, copier_names[i], dp->copier.map[i], err);
 	return r;
+}
+
+const struct btf *nve_ebpf_btf(const struct nve_dp *dp)
+{
+	const struct nve *skel = dp->object;
+
+	return bpf_object__btf(skel->obj);
 }
 
 void nve_ebpf_unload(struct nve_dp *dp)

@@ -196,8 +196,6 @@ static uint16_t checksum(const uint8_t *p, size_t len)
 	uint32_t sum = 0;
 
 	for (size_t i = 0; i < len; i += 2)
-		/* A header's fields without initializer are zero, which the analyzer forgets.
-		 * NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 		sum += p[i] << 8 | p[i + 1];
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -212,14 +210,14 @@ static uint8_t *append(uint8_t *to, const void *from, size_t len)
 
 static uint8_t *append_ip4(const struct nve_dp *dp, const struct nve_ip *to, uint8_t *p)
 {
-	struct iphdr ip = {
-		.version = 4,
-		.ihl = 5,
-		.frag_off = htons(IP_DF),
-		.ttl = HOP_LIMIT,
-		.protocol = IPPROTO_UDP,
-	};
+	struct iphdr ip;
 
+	memset(&ip, 0, sizeof(ip)); /* as bytes: so they are summed up */
+	ip.version = 4;
+	ip.ihl = 5;
+	ip.frag_off = htons(IP_DF);
+	ip.ttl = HOP_LIMIT;
+	ip.protocol = IPPROTO_UDP;
 	memcpy(&ip.saddr, dp->local_vtep.bytes, 4);
 	memcpy(&ip.daddr, to->bytes, 4);
 	ip.check = htons(checksum((uint8_t *)&ip, sizeof(ip)));

@@ -95,9 +95,9 @@ void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 
 		if (x->active == y->active && !other_vn)
 			continue;
-		if (x->present)
+		if (x->present && a->state)
 			follow(dp, a, i);
-		if (y->present && (!x->present || other_vn))
+		if (y->present && b->state && (!x->present || other_vn))
 			follow(dp, b, i);
 	}
 }

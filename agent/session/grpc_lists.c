@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/grpc_tag.h"
 
 enum { DUMPS_MAX = 4 }; /* each holds a whole table until it is read */
 
@@ -115,7 +116,7 @@ static void watch(struct nve_stream *st)
 	st->feed.on = true;
 	/* At once, so that the client knows from when on it sees every event. */
 	st->refs++;
-	if (grpc_call_start_batch(st->base.call, &op, 1, &st->status_tag, NULL) == GRPC_CALL_OK)
+	if (nve_start_batch(st->base.call, &op, 1, &st->status_tag) == GRPC_CALL_OK)
 		st->initial_sent = true;
 	else
 		st->refs--;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/grpc_tag.h"
 #include "session/grpc_unary.h"
 #include "session/listen.h"
 
@@ -106,6 +107,7 @@ static void arm(struct nve_session_server *s, size_t method)
 	call->server = s;
 	call->method = m;
 	call->accept.done = accepted;
+	nve_tag_given(&call->accept);
 	if (grpc_server_request_registered_call(s->server, s->registered[method], &call->call,
 						&call->deadline, &call->metadata,
 						m->stream_in ? NULL : &call->payload, s->cq, s->cq,
@@ -118,8 +120,7 @@ static void *serve(void *arg)
 	struct nve_session_server *s = arg;
 
 	for (;;) {
-		grpc_event ev =
-			grpc_completion_queue_next(s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		grpc_event ev = nve_next_tag(s->cq);
 		struct nve_completion *tag = ev.tag;
 
 		if (ev.type == GRPC_QUEUE_SHUTDOWN)
@@ -243,8 +244,7 @@ static void take_down(struct nve_session_server *s, bool has_thread)
 		grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
 		grpc_server_cancel_all_calls(s->server);
 		while (!atomic_load(&s->shutdown_done)) {
-			grpc_event ev = grpc_completion_queue_next(
-				s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+			grpc_event ev = nve_next_tag(s->cq);
 			struct nve_completion *tag = ev.tag;
 
 			tag->done(tag, ev.success);

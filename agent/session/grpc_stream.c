@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/grpc_tag.h"
 
 enum { GATHER_MAX = 16384 }; /* bytes of messages; a quarter of the HTTP/2 window */
 
@@ -50,7 +51,7 @@ void nve_stream_unref(struct nve_stream *st)
 static bool start(struct nve_stream *st, const grpc_op *ops, size_t n, struct nve_completion *tag)
 {
 	ref(st);
-	if (grpc_call_start_batch(st->base.call, ops, n, tag, NULL) == GRPC_CALL_OK)
+	if (nve_start_batch(st->base.call, ops, n, tag) == GRPC_CALL_OK)
 		return true;
 	st->refs--; /* never the last: the caller has one */
 	grpc_call_cancel(st->base.call, NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/grpc_tag.h"
 #include "session/grpc_unary.h"
 #include "session/standard.h"
 
@@ -47,7 +48,7 @@ static void replied(struct nve_completion *tag, bool ok)
 static void start(struct nve_unary *u, const grpc_op *ops, size_t n)
 {
 	u->done_tag.done = replied;
-	if (grpc_call_start_batch(u->base.call, ops, n, &u->done_tag, NULL) == GRPC_CALL_OK)
+	if (nve_start_batch(u->base.call, ops, n, &u->done_tag) == GRPC_CALL_OK)
 		return;
 	grpc_call_cancel(u->base.call, NULL);
 	release(u);

@@ -29,6 +29,7 @@ rules() {
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
 		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
 		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|agent/doctor\.h|.*\.pb-c\.h)$
+		^agent/sandbox[^/]*\.c$ ^agent/sandbox\.h$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE
 }
@@ -39,11 +40,12 @@ externals() {
 		<grpc/ ^agent/(session/grpc[^/]*|session/listen[^/]*|nvectl/[^/]*)$
 		<openssl/ ^agent/session/(tls|door_tls|door_pipe)\.[ch]$
 		<bpf/ ^agent/dp/ebpf[^/]*$
-		<linux/bpf ^agent/dp/ebpf[^/]*$
+		<linux/bpf ^agent/(dp/ebpf[^/]*|sandbox_filter\.c)$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
 		<cyaml/ ^agent/(config_raw\.c|nva/local[^/]*)$
 		<yaml\.h> ^agent/(yaml_marks\.c|nva/local[^/]*)$
 		<uv\.h> ^agent/loop\.c$
+		<seccomp\.h> ^agent/sandbox_filter\.c$
 		<systemd/ ^agent/(loop|main|daemon)\.c$
 		protobuf-c ^agent/(session|nvectl)/
 	TABLE
