@@ -234,6 +234,7 @@ int nve_engine_open(const struct nve_engine_config *config, uint64_t now_ns,
 	drop_idle_vaps(e);
 	nve_keep_contexts(e);
 	nve_deadlines_opened(e);
+	nve_check_open(e, &config->check);
 	use = nve_core_usage(e->core);
 	nve_log(INFO, "engine_open", LOG_S("datapath", e->dp_ops->name),
 		LOG_S("nva", e->nva_ops->name), LOG_S("store", e->store_ops->name),
@@ -312,6 +313,7 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns)
 	nve_run_resync(e);
 	nve_run_arrivals(e);
 	nve_run_keep(e);
+	nve_run_check(e);
 }
 
 uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
@@ -331,6 +333,8 @@ uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
 		next = engine->keep_at_ns;
 	if (engine->arrivals && engine->arrivals_after_ns < next)
 		next = engine->arrivals_after_ns;
+	if (engine->check.at_ns < next)
+		next = engine->check.at_ns;
 	return engine->resync_at_ns < next ? engine->resync_at_ns : next;
 }
 

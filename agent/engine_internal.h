@@ -100,6 +100,15 @@ enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
 enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
 void nve_reply(struct nve_engine *e, struct nve_request *req);
 
+/* engine_tell.c: log, audit log and watchers, of all notices of the turn; of one that is no step's.
+ */
+void nve_tell_watchers(struct nve_engine *e);
+void nve_tell(struct nve_engine *e, struct nve_engine_event *event);
+
+/* engine_drain.c */
+bool nve_drain_lets(const struct nve_engine *e, const struct nve_event *ev);
+int nve_drain_restore(struct nve_engine *e);
+
 /* engine_own.c: what the engine does unasked. */
 void nve_run_timers(struct nve_engine *e);
 void nve_run_vns(struct nve_engine *e);
@@ -123,6 +132,10 @@ void nve_arrival_free_all(struct nve_engine *e);
 void nve_engine_gleaned(void *arg, const struct nve_dp_gleaned *gleaned);
 void nve_run_gleaned(struct nve_engine *e);
 void nve_glean_default(const struct nve_vn_context *context, struct nve_event *ev);
+
+/* engine_check.c: the next slice of the check, if it is due. */
+void nve_check_open(struct nve_engine *e, const struct nve_engine_check_config *config);
+void nve_run_check(struct nve_engine *e);
 
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);

@@ -45,6 +45,7 @@ struct nve_turn_item {
 	struct nve_request *req; /* NULL: the engine's own event */
 	size_t actions;          /* its actions end here */
 	char client[NVE_NAME_MAX + 1];
+	char identity[NVE_IDENTITY_TEXT_MAX + 1];
 };
 
 struct nve_action_list {
@@ -109,7 +110,16 @@ struct nve_engine {
 	uint64_t arrivals_after_ns;
 	struct nve_dp_gleaned gleaned[NVE_GLEANED_QUEUE]; /* told, and not looked at yet */
 	size_t n_gleaned;
+	struct {
+		struct nve_engine_check_config config;
+		struct nve_dp_check pass; /* in the background */
+		bool under_way;
+		uint64_t at_ns, begun_ns, logs_since_ns;
+		uint32_t logged, not_logged;
+		struct nve_engine_checks done;
+	} check;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
+	uint64_t draining_ns[NVE_PORTS_MAX]; /* by port: since when (CLOCK_REALTIME); 0 = not */
 	struct nve_engine_counters counters;
 };

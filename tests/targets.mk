@@ -4,7 +4,7 @@
 .PHONY: demo test test-unit test-e2e e2e-tools need-root
 
 PY := /usr/bin/python3
-PY_PROTOS := nve/v1/nve nve/v1/reason google/rpc/status google/rpc/error_details
+PY_PROTOS := $(OUR_PROTOS:%.proto=%)
 PY_GEN := $(PY_PROTOS:%=$(G)/py/%_pb2.py)
 TAG_OBJ := $(G)/tests/tag.bpf.o
 
@@ -71,6 +71,7 @@ test: need-root ## install and run everything else (root)
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory all e2e-tools
 	$(Q)$(MAKE) --no-print-directory VARIANT=san all tests
+	$(Q)$(MAKE) --no-print-directory tsan-session
 	$(Q)$(PY) tests/run.py
 
 test-unit: ## the C tests with ASan and UBSan, and the style checks
@@ -132,6 +133,15 @@ bench-control: need-root ## measure the agent against a bare echo server, about 
 	$(Q)$(MAKE) --no-print-directory all e2e-tools $(B)/bench-control
 	$(Q)$(PY) tests/bench/control/control.py
 
+# --- chaos -------------------------------------------------------------------------------------
+
+.PHONY: chaos
+SECONDS ?= 290
+chaos: need-root ## what can fail fails while tenants' frames pass, ten minutes (root; SECONDS, SEED)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all e2e-tools
+	$(Q)$(PY) tests/e2e/test_chaos.py --seconds=$(SECONDS) $(if $(SEED),--seed=$(SEED))
+
 # --- other kernels -----------------------------------------------------------------------------
 
 .PHONY: test-kernels
@@ -139,3 +149,6 @@ test-kernels: need-root ## the datapath suite on Debian's stock kernel, under qe
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory all tests e2e-tools $(G)/tests/bench.bpf.o
 	$(Q)$(PY) tests/kernels/run.py $(WORDS)
+
+-include tests/fuzz/fuzz.mk
+-include tests/analysis.mk

@@ -24,6 +24,7 @@
 #include "core/acl.h"
 #include "core/reasons.h"
 #include "core/types.h"
+#include "dp/dp_check.h"
 
 struct nve_dp;
 
@@ -287,6 +288,7 @@ struct nve_dp_ops {
 	 */
 	int (*resync_begin)(struct nve_dp *dp);
 	int (*resync_end)(struct nve_dp *dp);
+	nve_dp_check_op *check; /* see dp_check.h */
 
 	/*
 	 * Sends a frame of the NVE's own, without tag, by what the tables show: to a VAP alone, or

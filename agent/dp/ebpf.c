@@ -12,6 +12,7 @@
 
 #include "dp/ebpf_acl.h"
 #include "dp/ebpf_answers.h"
+#include "dp/ebpf_check.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
@@ -260,6 +261,7 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.apply = ebpf_apply,
 	.resync_begin = ebpf_resync_begin,
 	.resync_end = ebpf_resync_end,
+	.check = nve_ebpf_check,
 	.send = nve_ebpf_send,
 	.last_seen = nve_ebpf_last_seen,
 	.tsi_stats = nve_ebpf_tsi_stats,

@@ -75,6 +75,9 @@ struct nve_dp {
 	struct nve_ebpf_dry *dry; /* the programs of why(), from its first call on */
 	int prog[NVE_PROGS];
 	int map[NVE_MAPS];
+	struct { /* in nve_ebpf_btf(); maps that were there before have the same layout */
+		uint32_t key, value;
+	} types[NVE_MAPS];
 	struct nve_ebpf_buffer buffer[NVE_MAPS];
 	struct nve_ebpf_acls *acls;
 	uint32_t n_src, n_src_ip; /* rows in use */
@@ -95,6 +98,7 @@ struct nve_dp {
 	uint32_t n_cpus;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */
+	int meta;      /* the map that says what version the pinned ones are; 0: none */
 	struct nve_ebpf_port ports[NVE_PORTS_MAX];
 	struct nve_ebpf_copier copier;
 	struct nve_ebpf_hop *hops; /* by VTEP slot */
@@ -120,7 +124,7 @@ bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name
 int nve_ebpf_pins_remove(struct nve_dp *dp);
 int nve_ebpf_pins_remove_next(struct nve_dp *dp);
 /* Pins all maps below a directory, which may be the pins' own; what is pinned there stays. */
-int nve_ebpf_pin_maps(const struct nve_dp *dp, const char *below, char **err);
+int nve_ebpf_pin_maps(struct nve_dp *dp, const char *below, char **err);
 
 /* --- migrate ---------------------------------------------------------------------------------- */
 #define NVE_PIN_META "nve_meta" /* says which layout the pinned maps have */
@@ -131,8 +135,11 @@ int nve_ebpf_check_meta(struct nve_dp *dp, char **err);
 /* The new maps are complete: they take the old ones' place. */
 int nve_ebpf_migrate(struct nve_dp *dp);
 const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
-const char *nve_ebpf_copier_map_name(int i);          /* "nve_copies" */
+/* Names the fields of rows; the object's own, as the kernel gives its copy to CAP_SYS_ADMIN alone.
+ */
+const struct btf *nve_ebpf_btf(const struct nve_dp *dp);
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog);
+const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map);
 /* Sets '*err' to a message if 'err' is not NULL; returns 'r'. */
 int nve_ebpf_error(char **err, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -19,8 +19,6 @@
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 
-/* Not in Debian 12's headers; older kernels answer -EINVAL. */
-enum { ATTACH_TCX_INGRESS = 46 };
 enum { CLSACT_HANDLE = 1, CLSACT_PRIORITY = 1 };
 
 struct nve_port nve_ebpf_port_row(const struct nve_dp *dp, uint16_t slot)
@@ -114,7 +112,7 @@ void nve_ebpf_link_end(struct nve_dp *dp, const char *kind, uint32_t ifindex, in
 	*fd = -1;
 }
 
-static int clsact(struct nve_dp *dp, uint16_t slot, int prog)
+int nve_ebpf_clsact_make(struct nve_dp *dp, uint16_t slot, int prog)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = dp->ports[slot].ifindex,
 			    .attach_point = BPF_TC_INGRESS);
@@ -130,6 +128,16 @@ static int clsact(struct nve_dp *dp, uint16_t slot, int prog)
 	r = dp->migrating && bpf_tc_query(&hook, &there) == 0 ? 0 : bpf_tc_attach(&hook, &opts);
 	dp->ports[slot].clsact = r == 0;
 	return r;
+}
+
+uint32_t nve_ebpf_clsact_prog(const struct nve_dp *dp, uint16_t slot)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = dp->ports[slot].ifindex,
+			    .attach_point = BPF_TC_INGRESS);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
+			    .priority = CLSACT_PRIORITY);
+
+	return bpf_tc_query(&hook, &opts) == 0 ? opts.prog_id : 0;
 }
 
 static void clsact_end(struct nve_dp *dp, uint16_t slot)
@@ -153,7 +161,7 @@ static int port_update(struct nve_dp *dp, uint16_t slot)
 	int r = 0;
 
 	if (p->clsact)
-		r = clsact(dp, slot, tc);
+		r = nve_ebpf_clsact_make(dp, slot, tc);
 	if (r == 0 && p->tc_link >= 0)
 		r = bpf_link_update(p->tc_link, tc, NULL);
 	if (r == 0 && p->xdp_link >= 0)
@@ -183,13 +191,13 @@ static int attach_tc(struct nve_dp *dp, uint16_t slot)
 	bool access = dp->shadow.ports[slot].role == NVE_DP_ACCESS;
 	int prog = dp->prog[access ? NVE_PROG_TC_ACCESS : NVE_PROG_TC_UNDERLAY];
 
-	p->tc_link = nve_ebpf_link_make(dp, "tc", prog, p->ifindex, ATTACH_TCX_INGRESS);
+	p->tc_link = nve_ebpf_link_make(dp, "tc", prog, p->ifindex, NVE_ATTACH_TCX_INGRESS);
 	if (p->tc_link >= 0)
 		return 0;
 	if (p->tc_link != -EINVAL)
 		return p->tc_link;
 	p->tc_link = -1;
-	return clsact(dp, slot, prog);
+	return nve_ebpf_clsact_make(dp, slot, prog);
 }
 
 static int attach_xdp(struct nve_dp *dp, uint16_t slot)

@@ -68,9 +68,9 @@ const char *nve_ebpf_map_name(enum nve_ebpf_map map)
 	return map_names[map];
 }
 
-const char *nve_ebpf_copier_map_name(int i)
+const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map)
 {
-	return copier_names[i];
+	return copier_names[map];
 }
 
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog)
@@ -194,25 +194,27 @@ static int pin(const char *below, const char *name, int fd, char **err)
 	return r < 0 ? nve_ebpf_error(err, r, "%s: cannot pin: %s", path, strerror(-r)) : 0;
 }
 
-static int pin_meta(const char *below, char **err)
+/* Where there was none of our layout, 'dp' gets one. */
+static int pin_meta(struct nve_dp *dp, const char *below, char **err)
 {
 	const uint32_t meta[2] = { NVE_ABI_VERSION };
 	uint32_t zero = 0;
-	int r, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NVE_PIN_META, sizeof(zero), sizeof(meta), 1,
-				   NULL);
+	int r = 0, fd;
 
-	if (fd < 0)
-		return nve_ebpf_error(err, fd, "BPF maps: %s", strerror(-fd));
-	r = bpf_map_update_elem(fd, &zero, meta, BPF_ANY);
-	if (r == 0)
-		r = pin(below, NVE_PIN_META, fd, err);
-	close(fd);
-	return r;
+	if (!dp->meta) {
+		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NVE_PIN_META, sizeof(zero), sizeof(meta), 1,
+				    NULL);
+		if (fd < 0)
+			return nve_ebpf_error(err, fd, "BPF maps: %s", strerror(-fd));
+		dp->meta = fd;
+		r = bpf_map_update_elem(fd, &zero, meta, BPF_ANY);
+	}
+	return r < 0 ? r : pin(below, NVE_PIN_META, dp->meta, err);
 }
 
-int nve_ebpf_pin_maps(const struct nve_dp *dp, const char *below, char **err)
+int nve_ebpf_pin_maps(struct nve_dp *dp, const char *below, char **err)
 {
-	int r = pin_meta(below, err);
+	int r = pin_meta(dp, below, err);
 
 	for (int i = 0; i < NVE_MAPS && r == 0; i++)
 		r = pin(below, map_names[i], dp->map[i], err);
@@ -237,6 +239,10 @@ static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
 		int r = bpf_map__set_max_entries(map, map_size(dp, i));
 
+		/* Before the map becomes an old one: its types are numbered as in another object.
+		 */
+		dp->types[i].key = bpf_map__btf_key_type_id(map);
+		dp->types[i].value = bpf_map__btf_value_type_id(map);
 		if (r == 0 && pinned)
 			r = take_over(dp, map, err);
 		if (r < 0)
@@ -361,12 +367,21 @@ int nve_ebpf_load(struct nve_dp *dp, char **err)
 	return dp->pin_dir && !dp->migrating ? nve_ebpf_pin_maps(dp, dp->pin_dir, err) : 0;
 }
 
+const struct btf *nve_ebpf_btf(const struct nve_dp *dp)
+{
+	const struct nve *skel = dp->object;
+
+	return bpf_object__btf(skel->obj);
+}
+
 void nve_ebpf_unload(struct nve_dp *dp)
 {
 	for (int i = 0; i < MAPPED; i++)
 		if (*place_of(dp, &mapped[i]))
 			munmap(*place_of(dp, &mapped[i]), bytes_of(dp, &mapped[i]));
 	nve_ebpf_meters_close(dp);
+	if (dp->meta > 0)
+		close(dp->meta);
 	for (int i = 0; i < NVE_MAPS; i++)
 		nve_ebpf_rows_close(&dp->buffer[i]);
 	if (dp->object)

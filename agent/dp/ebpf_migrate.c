@@ -33,9 +33,11 @@ int nve_ebpf_check_meta(struct nve_dp *dp, char **err)
 	if (fd < 0)
 		return nve_ebpf_error(err, fd, "%s: %s", path, strerror(-fd));
 	r = bpf_map_lookup_elem(fd, &zero, meta);
-	close(fd);
-	if (r == 0 && meta[0] == NVE_ABI_VERSION)
+	if (r == 0 && meta[0] == NVE_ABI_VERSION) {
+		dp->meta = fd;
 		return 1;
+	}
+	close(fd);
 	dp->migrating = r == 0 && meta[0] && meta[0] < NVE_ABI_VERSION;
 	if (dp->migrating)
 		return 0;
@@ -79,7 +81,7 @@ static bool is_ours(const char *name)
 		if (!strcmp(name, nve_ebpf_map_name(i)))
 			return true;
 	for (int i = 0; i < NVE_COPIER_MAPS; i++)
-		if (!strcmp(name, nve_ebpf_copier_map_name(i)))
+		if (!strcmp(name, nve_ebpf_copier_name(i)))
 			return true;
 	return is_link(name) || !strcmp(name, NVE_PIN_META) || !strcmp(name, NVE_PIN_NEXT);
 }
@@ -99,7 +101,7 @@ static void remove_old(const struct nve_dp *dp)
 		closedir(dir);
 }
 
-int nve_ebpf_migrate(struct nve_dp *dp)
+static int migrate(struct nve_dp *dp)
 {
 	char next[256], from[512], to[256];
 	int r = nve_ebpf_pins_remove_next(dp); /* of one that did not come to its end */
@@ -121,4 +123,12 @@ int nve_ebpf_migrate(struct nve_dp *dp)
 	if (rename(from, to) < 0)
 		return -errno;
 	return rmdir(next) < 0 ? -errno : 0;
+}
+
+int nve_ebpf_migrate(struct nve_dp *dp)
+{
+	int r = migrate(dp);
+
+	dp->migrating = r < 0; /* then all of it is to be done again */
+	return r;
 }

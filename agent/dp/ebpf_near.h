@@ -31,6 +31,12 @@ void nve_ebpf_near_fill(struct nve_dp *dp);
 void nve_ebpf_near_tsi_begin(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_near_tsi_end(struct nve_dp *dp, uint32_t slot);
 
+/* For the check: what an entry of that one's key should say; false: there should be none. */
+bool nve_ebpf_near_want(struct nve_dp *dp, const struct nve_near_entry *e,
+			struct nve_near_entry *ret);
+bool nve_ebpf_near_same(const struct nve_dp *dp, const struct nve_near_entry *a,
+			const struct nve_near_entry *b);
+
 /* NULL: there is none. */
 const struct nve_near_entry *nve_ebpf_near_find(const struct nve_dp *dp, uint64_t key);
 /* Key and value as in dump(); 'e' NULL: value "". */

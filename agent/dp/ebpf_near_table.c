@@ -103,7 +103,13 @@ void nve_ebpf_near_put(struct nve_dp *dp, const struct nve_near_entry *e)
 		write_entry(place, e);
 		return;
 	}
-	place = in_bucket(a, 0) ?: in_bucket(b, 0) ?: make_room(dp, a) ?: make_room(dp, b);
+	place = in_bucket(a, 0);
+	if (!place)
+		place = in_bucket(b, 0);
+	if (!place)
+		place = make_room(dp, a);
+	if (!place)
+		place = make_room(dp, b);
 	if (!place) {
 		dp->near_lost++;
 		return;

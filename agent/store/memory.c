@@ -24,6 +24,8 @@ static uint32_t hash(enum kind kind, const char *name, uint32_t number)
 
 static const char *name_of(const struct record *rec)
 {
+	if (rec->kind == SETTING)
+		return rec->setting.name;
 	return rec->kind == TAG ? rec->tag.scope : rec->kind == VAP ? rec->vap.port : "";
 }
 
@@ -38,6 +40,8 @@ static uint32_t number_of(const struct record *rec)
 		return rec->tsi.slot;
 	case VN:
 		return rec->vn.vn_id;
+	case SETTING:
+		return 0;
 	default:
 		return rec->chunk;
 	}
@@ -350,6 +354,28 @@ static int memory_put_epoch(struct nve_store *store, uint64_t epoch)
 	return 0;
 }
 
+static int memory_put_setting(struct nve_store *store, const char *name, uint64_t value)
+{
+	struct record *rec = value ? calloc(1, sizeof(*rec)) : NULL;
+
+	if (rec) {
+		rec->kind = SETTING;
+		rec->setting.value = value;
+		snprintf(rec->setting.name, sizeof(rec->setting.name), "%s", name);
+	}
+	return nve_memory_change(store, SETTING, name, 0, rec, value && !rec);
+}
+
+static int memory_setting(struct nve_store *store, const char *name, uint64_t *ret)
+{
+	const struct record *rec = store->buckets[hash(SETTING, name, 0)];
+
+	while (rec && (rec->kind != SETTING || strcmp(rec->setting.name, name)))
+		rec = rec->next;
+	*ret = rec ? rec->setting.value : 0;
+	return 0;
+}
+
 static int memory_commit(struct nve_store *store)
 {
 	if (!store->in_transaction)
@@ -431,6 +457,8 @@ const struct nve_store_ops nve_store_memory = {
 	.put_vn = nve_memory_put_vn,
 	.del_vn = nve_memory_del_vn,
 	.put_epoch = memory_put_epoch,
+	.put_setting = memory_put_setting,
+	.setting = memory_setting,
 	.commit = memory_commit,
 	.rollback = undo_changes,
 };

@@ -4,7 +4,7 @@
 
 #include "store/memory.h"
 
-enum kind { TAG, VAP, TSI, DEADLINES, VN };
+enum kind { TAG, VAP, TSI, DEADLINES, VN, SETTING };
 enum { BUCKETS = 4096 };
 
 struct record {
@@ -15,6 +15,10 @@ struct record {
 		struct nve_stored_vap vap;
 		struct nve_stored_tsi tsi;
 		struct nve_stored_vn vn;
+		struct setting {
+			char name[80];
+			uint64_t value;
+		} setting;
 		uint32_t chunk;
 	};
 	union { /* what the record points to */

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A tenant and an underlay that attack, while another tenant's frames pass (S11, S48, S49, D6, S98).
+"""A tenant and an underlay that attack, while another tenant's frames pass (S11, S48, S49, D6).
 
     attacker --tagged==[p1 nve1 eth0]-- wire --[far: kernel VXLAN, VNs red and blue]
     victim ----tagged==[p2 nve1    ]

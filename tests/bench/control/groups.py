@@ -159,25 +159,44 @@ def ask_one(world, address, **tls):
     return done["p50_us"], done["p99_us"]
 
 
+def compare_latency(world, rounds, say, name, addresses, **words):
+    """One request outstanding, the agent and the echo by turns: [(p50, p99)] of each."""
+    seen = {"nved": [], "echo": []}
+    for number in range(rounds):
+        say(f"{name}, round {number + 1} of {rounds}")
+        for who, address in zip(seen, addresses):
+            seen[who].append(ask_one(world, address, **words))
+    return [[statistics.median(x[place] for x in seen[who]) for who in seen] for place in (0, 1)]
+
+
 def latency(rounds, say):
     """One client, one request outstanding: microseconds to the answer."""
     world = World("latency", "process", TSIS, 1)
-    seen = {"nved": [], "echo": []}
     try:
         world.start_echo()
         world.load("fill", associate=1)
-        for number in range(rounds):
-            say(f"latency, round {number + 1} of {rounds}")
-            seen["nved"].append(ask_one(world, ADDRESS))
-            seen["echo"].append(ask_one(world, ECHO))
+        p50, p99 = compare_latency(world, rounds, say, "latency", (ADDRESS, ECHO))
     finally:
         world.close()
-    figures = []
-    for place, name, most in ((0, "p50", 2.5), (1, "p99", 4)):
-        ours, echo = (statistics.median(x[place] for x in seen[w]) for w in ("nved", "echo"))
-        figures.append(figure(f"latency_{name}", ours, "us", "bare echo", echo, rounds,
-                              at_most=most))
-    return figures
+    return [figure("latency_p50", p50[0], "us", "bare echo", p50[1], rounds, at_most=2.5),
+            figure("latency_p99", p99[0], "us", "bare echo", p99[1], rounds, at_most=4)]
+
+
+def tls(rounds, say):
+    """The same through mutual TLS, on both sides."""
+    pem = certificates(STATE)
+    mine = {"ca": pem["ca"], "certificate": pem["client"], "key": pem["client-key"]}
+    world = World("tls", "process", TSIS, 1, listeners=[
+        "unix:/run/lab/tls/nved.sock", ADDRESS, f"tls:{TLS_ADDRESS}"], tls={
+            "certificate": pem["server"], "key": pem["server-key"], "client_ca": pem["ca"]})
+    try:
+        world.start_echo(TLS_ECHO, ca=pem["ca"], certificate=pem["server"], key=pem["server-key"])
+        world.load("fill", associate=1)
+        p50, _ = compare_latency(world, rounds, say, "TLS", (TLS_ADDRESS, TLS_ECHO), **mine)
+    finally:
+        world.close()
+    return [figure("latency_tls_p50", p50[0], "us", "bare echo through TLS", p50[1], rounds,
+                   at_most=2.5)]
 
 
 def restart_ms(world):
@@ -242,4 +261,4 @@ def scale(rounds, say):
     return figures
 
 
-ALL = {"rate": rate, "latency": latency, "scale": scale}
+ALL = {"rate": rate, "latency": latency, "tls": tls, "scale": scale}
