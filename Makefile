@@ -2,7 +2,7 @@
 # nved: agent and datapath of an external NVE.  'make help' lists what can be made.
 #
 # Everything that is built goes below build/: build/gen holds what is generated (protobuf, BPF
-# skeletons, vmlinux.h), build/release and build/san the two ways to compile the agent.
+# skeletons, vmlinux.h), build/release, /san, /tsan and /fuzz the ways to compile the agent.
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -17,11 +17,12 @@ V ?= 0
 Q := $(if $(filter 1,$V),,@)
 say = $(if $(filter 1,$V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
-CC := gcc
 CLANG ?= clang
+CC := $(if $(filter fuzz,$(VARIANT)),$(CLANG),gcc)
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-PKGS := libbpf libelf libprotobuf-c libuv sqlite3 libcyaml libsystemd libmicrohttpd
+PKGS := libbpf libelf libprotobuf-c libuv sqlite3 libcyaml libsystemd libmicrohttpd openssl \
+	libseccomp
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wpointer-arith -Wformat=2 -Wundef -Wwrite-strings -Wno-missing-field-initializers
 CPPFLAGS += -D_GNU_SOURCE -Iagent -Ibpf -I$(G)
@@ -31,6 +32,10 @@ LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 CFLAGS_san := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
 LDFLAGS_san := -fsanitize=address,undefined
+CFLAGS_fuzz := $(CFLAGS_san) -fsanitize=fuzzer-no-link
+LDFLAGS_fuzz := $(LDFLAGS_san)
+CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+LDFLAGS_tsan := -fsanitize=thread
 ALL_CFLAGS := -std=c11 $(WARN) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 ALL_LDFLAGS := $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lgrpc -lgpr -lpthread

@@ -200,8 +200,12 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	check_backends(check, backends);
 	nve_config_check_numbers(check);
 	nve_config_check_listeners(check);
+	nve_config_check_tls(check);
 	nve_config_check_ports(check);
+	nve_config_check_reconcile(check);
 	check_log(check);
+	check->config->sandbox = check->raw->sandbox != RAW_OFF;
+	nve_config_check_audit(check);
 	if (check->error)
 		return check->error;
 	return check->complaints ? -EINVAL : 0;
@@ -326,6 +330,10 @@ void nve_config_free(struct nve_config *config)
 	for (uint32_t i = 0; config->listeners && i < config->n_listeners; i++)
 		free(config->listeners[i]);
 	free(config->listeners);
+	free(config->tls.certificate);
+	free(config->tls.key);
+	free(config->tls.client_ca);
+	free(config->tls.crl);
 	free(config->pin_dir);
 	free(config->datapath);
 	free(config->store);
@@ -334,5 +342,6 @@ void nve_config_free(struct nve_config *config)
 	free(config->nva_source);
 	free(config->scopes);
 	free(config->ports);
+	free((char *)config->audit.path);
 	free(config);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "audit.h"
 #include "engine.h"
 #include "log.h"
 
@@ -13,6 +14,12 @@ struct nve_config_limits {
 	uint32_t fdb, vteps, flood, meters;            /* datapath */
 	uint32_t rate_mbit;                            /* core: of a TSI, in one direction */
 	uint32_t sessions, outstanding, message_bytes; /* front end */
+};
+
+/* Paths are NULL where no listener is TLS; 'crl' may be NULL anyway. */
+struct nve_config_tls {
+	char *certificate, *key, *client_ca, *crl;
+	uint32_t handshakes, handshake_timeout_ms;
 };
 
 struct nve_config {
@@ -27,7 +34,8 @@ struct nve_config {
 	char *nva;
 	char *nva_source;
 	uint32_t n_listeners;
-	char **listeners; /* "unix:/path", "127.0.0.1:port", "[::1]:port" */
+	char **listeners; /* "unix:/path", "127.0.0.1:port", "[::1]:port", "tls:ADDRESS:port" */
+	struct nve_config_tls tls;
 	uint32_t n_scopes;
 	struct nve_engine_scope *scopes; /* those named, then one a port that names none */
 	uint32_t n_ports;
@@ -35,7 +43,10 @@ struct nve_config {
 	struct nve_config_limits limits;
 	struct nve_timer_config keepalive, keepactive;
 	uint32_t quarantine_ms, duplicate_alarm_ms;
+	struct nve_engine_check_config check;
 	enum nve_log_level log_level;
+	bool sandbox; /* see sandbox.h */
+	struct nve_audit_config audit; /* path NULL: none */
 };
 
 /* Names of the backends this agent was built with, NULL at the end of each list. */

@@ -33,5 +33,13 @@ bool nve_config_check_name(struct config_check *check, const char *path, const c
 void nve_config_check_numbers(struct config_check *check);
 /* Scopes, ports and what must hold between them. */
 void nve_config_check_ports(struct config_check *check);
+/* The check of the datapath. */
+void nve_config_check_reconcile(struct config_check *check);
+/* The audit log; config_operate.c. */
+void nve_config_check_audit(struct config_check *check);
 /* Where hypervisors may reach the agent. */
 void nve_config_check_listeners(struct config_check *check);
+/* What TLS needs; after the listeners. */
+void nve_config_check_tls(struct config_check *check);
+/* Below 'tls:' of a listener.  NULL, or what is wrong and what to do. */
+const char *nve_config_wrong_tls_address(const char *text);

@@ -20,6 +20,7 @@ static const cyaml_strval_t modes[] = { { "auto", RAW_AUTO },
 					{ "tc", RAW_TC } };
 static const cyaml_strval_t untaggeds[] = { { "drop", RAW_DROP }, { "host", RAW_HOST } };
 static const cyaml_strval_t durabilities[] = { { "power", RAW_POWER }, { "process", RAW_PROCESS } };
+static const cyaml_strval_t switches[] = { { "off", RAW_OFF }, { "on", RAW_ON } };
 static const cyaml_strval_t levels[] = { { "error", RAW_ERROR },
 					 { "warning", RAW_WARNING },
 					 { "info", RAW_INFO },
@@ -43,6 +44,16 @@ static const cyaml_schema_field_t store_fields[] = {
 	STRING("backend", struct raw_store, backend),
 	STRING("path", struct raw_store, path),
 	CHOICE("durability", struct raw_store, durability, durabilities),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t tls_fields[] = {
+	STRING("certificate", struct raw_tls, certificate),
+	STRING("key", struct raw_tls, key),
+	STRING("client_ca", struct raw_tls, client_ca),
+	STRING("crl", struct raw_tls, crl),
+	NUMBER("handshakes", struct raw_tls, handshakes),
+	NUMBER("handshake_timeout_ms", struct raw_tls, handshake_timeout_ms),
 	CYAML_FIELD_END,
 };
 
@@ -106,6 +117,21 @@ static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t check_fields[] = {
+	NUMBER("interval_s", struct raw_reconcile, interval_s),
+	NUMBER("rows_per_s", struct raw_reconcile, rows_per_s),
+	CHOICE("repair", struct raw_reconcile, repair, bools),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t audit_fields[] = {
+	STRING("path", struct raw_audit, path),
+	NUMBER("max_mib", struct raw_audit, max_mib),
+	NUMBER("keep", struct raw_audit, keep),
+	CHOICE("sync", struct raw_audit, sync, bools),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t listener_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
 };
@@ -126,12 +152,16 @@ static const cyaml_schema_field_t top_fields[] = {
 	STRING("datapath", struct raw_config, datapath),
 	MAPPING("store", struct raw_config, store, store_fields),
 	MAPPING("nva", struct raw_config, nva, nva_fields),
+	MAPPING("tls", struct raw_config, tls, tls_fields),
 	LIST("listeners", listeners, n_listeners, listener_entry),
 	LIST("scopes", scopes, n_scopes, scope_entry),
 	LIST("ports", ports, n_ports, port_entry),
 	MAPPING("limits", struct raw_config, limits, limits_fields),
 	MAPPING("timers", struct raw_config, timers, timers_fields),
 	MAPPING("log", struct raw_config, log, log_fields),
+	MAPPING("check", struct raw_config, check, check_fields),
+	CHOICE("sandbox", struct raw_config, sandbox, switches),
+	MAPPING("audit", struct raw_config, audit, audit_fields),
 	CYAML_FIELD_END,
 };
 
@@ -146,7 +176,8 @@ struct complaint {
 	unsigned line;
 };
 
-static void take_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void take_log(cyaml_log_t level, void *arg,
+							   const char *fmt, va_list args)
 {
 	struct complaint *complaint = arg;
 	char text[sizeof(complaint->text)];

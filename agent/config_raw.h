@@ -14,6 +14,7 @@ enum raw_bool { RAW_FALSE = 1, RAW_TRUE };
 enum raw_role { RAW_ACCESS = 1, RAW_UNDERLAY };
 enum raw_mode { RAW_AUTO = 1, RAW_XDP, RAW_TC };
 enum raw_untagged { RAW_DROP = 1, RAW_HOST };
+enum raw_switch { RAW_OFF = 1, RAW_ON };
 enum raw_durability { RAW_POWER = 1, RAW_PROCESS };
 enum raw_log_level { RAW_ERROR = 1, RAW_WARNING, RAW_INFO, RAW_DEBUG };
 
@@ -47,6 +48,11 @@ struct raw_store {
 	uint32_t durability;
 };
 
+struct raw_tls {
+	char *certificate, *key, *client_ca, *crl;
+	uint32_t *handshakes, *handshake_timeout_ms;
+};
+
 struct raw_nva {
 	char *backend, *source;
 };
@@ -56,8 +62,19 @@ struct raw_timers {
 	uint32_t *quarantine_ms, *duplicate_alarm_ms;
 };
 
+struct raw_reconcile {
+	uint32_t *interval_s, *rows_per_s;
+	uint32_t repair;
+};
+
 struct raw_log {
 	uint32_t level;
+};
+
+struct raw_audit {
+	char *path;
+	uint32_t *max_mib, *keep;
+	uint32_t sync;
 };
 
 struct raw_config {
@@ -69,9 +86,13 @@ struct raw_config {
 	struct raw_scope *scopes;
 	struct raw_port *ports;
 	uint32_t n_listeners, n_scopes, n_ports;
+	uint32_t sandbox;
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_log log;
+	struct raw_reconcile check;
+	struct raw_audit audit;
+	struct raw_tls tls;
 };
 
 /*

@@ -5,12 +5,16 @@
  */
 #include "daemon.h"
 
+#include "audit.h"
+#include "engine_drain.h"
 #include "loop.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * nve_engine_open() opens three backends and returns one error.  Whose it was decides the exit
@@ -133,6 +137,7 @@ static enum nve_exit open_engine(const struct nve_config *config, struct nve_eng
 		.nva = { .source = config->nva_source,
 			 .local_vtep = config->local_vtep,
 			 .local_vtep6 = config->local_vtep6 },
+		.check = config->check,
 		.store_ops = &opening.store,
 		.store = { .path = config->store_path, .durability = config->durability },
 	};
@@ -158,16 +163,30 @@ static const char *durability(const struct nve_config *config)
 	return config->durability == NVE_DURABLE_POWER ? "power" : "process";
 }
 
+/* What Admin.Doctor is about. */
+struct patient {
+	const struct nve_config *config;
+	struct nve_engine *engine;
+};
+
+static void examine(void *arg, nve_finding_fn *fn, void *fn_arg)
+{
+	const struct patient *patient = arg;
+
+	nve_doctor_agent(patient->config, patient->engine, fn, fn_arg);
+	nve_doctor_host(patient->config, fn, fn_arg);
+}
+
 static enum nve_exit open_session(const struct nve_config *config, const char *version,
-				  struct nve_loop *loop, struct nve_engine *engine,
+				  struct nve_loop *loop, const struct patient *patient,
 				  struct nve_session_server **ret)
 {
-	static const char *const notes[] = {
-		"listens on loopback and unix sockets only: there is no TLS yet",
-		"the datapath is fake: no frame is forwarded",
-	};
+	const char *notes[2];
+	uint32_t n_notes = 0;
 	struct nve_session_config session = {
-		.engine = engine,
+		.engine = patient->engine,
+		.doctor = examine,
+		.doctor_arg = (void *)patient,
 		.nve = config->nve,
 		.version = version,
 		.n_listeners = config->n_listeners,
@@ -181,12 +200,21 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.durability = durability(config),
 		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
-		.n_notes = strcmp(config->datapath, "fake") ? 1 : 2,
+		.tls = { config->tls.certificate, config->tls.key, config->tls.client_ca,
+			 config->tls.crl },
+		.handshakes = config->tls.handshakes,
+		.handshake_ms = config->tls.handshake_timeout_ms,
 		.notes = notes,
 	};
 	char *err = NULL;
-	int r = nve_session_open(&session, ret, &err);
+	int r;
 
+	if (!config->tls.certificate)
+		notes[n_notes++] = "listens on loopback and unix sockets only: no listener is tls:";
+	if (!strcmp(config->datapath, "fake"))
+		notes[n_notes++] = "the datapath is fake: no frame is forwarded";
+	session.n_notes = n_notes;
+	r = nve_session_open(&session, ret, &err);
 	return r ? fail(session_code(r), "listeners", r, err) : NVE_EXIT_OK;
 }
 
@@ -195,7 +223,9 @@ static void log_start(const struct nve_config *config, const char *version)
 	nve_log(INFO, "starting", LOG_S("nve", config->nve), LOG_S("version", version),
 		LOG_S("datapath", config->datapath), LOG_S("store", config->store),
 		LOG_S("nva", config->nva));
-	nve_log(WARNING, "no_tls", LOG_S("so", "listening on loopback and unix sockets only"));
+	if (!config->tls.certificate)
+		nve_log(WARNING, "no_tls",
+			LOG_S("so", "listening on loopback and unix sockets only"));
 }
 
 /* The modes that 'auto' chose, and why. */
@@ -218,11 +248,27 @@ static void log_ports(const struct nve_engine *engine)
 	}
 }
 
-static enum nve_exit serve(const struct nve_config *config, const char *version,
-			   struct nve_loop *loop, struct nve_engine *engine)
+/* After all is loaded and before there are threads, or anybody who asks for anything. */
+static enum nve_exit enter_sandbox(const struct nve_config *config)
 {
+	uint64_t keep = strcmp(config->datapath, "fake") ? nve_sandbox_datapath_caps() : 0;
+	char *err = NULL;
+	int r;
+
+	if (!config->sandbox) {
+		nve_log(WARNING, "no_sandbox", LOG_S("why", "'sandbox: off' is configured"));
+		return NVE_EXIT_OK;
+	}
+	r = nve_sandbox_enter(keep, &err);
+	return r ? fail(NVE_EXIT_FAILURE, "sandbox", r, err) : NVE_EXIT_OK;
+}
+
+static enum nve_exit serve(const struct nve_config *config, const char *version,
+			   struct nve_loop *loop, struct nve_engine *engine, bool *flush)
+{
+	const struct patient patient = { config, engine };
 	struct nve_session_server *server = NULL;
-	enum nve_exit code = open_session(config, version, loop, engine, &server);
+	enum nve_exit code = open_session(config, version, loop, &patient, &server);
 	int r;
 
 	if (code)
@@ -232,14 +278,59 @@ static enum nve_exit serve(const struct nve_config *config, const char *version,
 	r = nve_loop_run(loop, engine, server);
 	if (r)
 		code = fail(NVE_EXIT_FAILURE, "loop", r, NULL);
+	*flush = nve_session_flush_asked(server);
 	nve_session_close(server);
+	return code;
+}
+
+/* Admin.Flush: all TSIs are gone, now the datapath goes. */
+static enum nve_exit flush_datapath(struct nve_engine *engine)
+{
+	int r = nve_engine_flush(engine);
+
+	nve_audit("flush", LOG_S("result", r ? "failed" : "done"));
+	if (r)
+		return fail(NVE_EXIT_DATAPATH, "datapath", r, NULL);
+	nve_log(INFO, "flushed", LOG_S("so", "no datapath is left; the next start makes one"));
+	return NVE_EXIT_OK;
+}
+
+static enum nve_exit open_audit(const struct nve_config *config, const char *version)
+{
+	char *err = NULL;
+	int r = nve_audit_open(&config->audit, &err);
+
+	if (r)
+		return fail(NVE_EXIT_CONFIG, "audit", r, err);
+	nve_audit("start", LOG_S("nve", config->nve), LOG_S("version", version),
+		  LOG_U("pid", (uint64_t)getpid()));
+	return NVE_EXIT_OK;
+}
+
+static enum nve_exit run_engine(const struct nve_config *config, const char *version,
+				struct nve_loop *loop)
+{
+	struct nve_engine *engine = NULL;
+	enum nve_exit code = open_engine(config, &engine);
+	bool flush = false;
+
+	if (code)
+		return code;
+	log_ports(engine);
+	code = enter_sandbox(config);
+	if (!code)
+		code = open_audit(config, version); /* which starts a thread: inside */
+	if (!code)
+		code = serve(config, version, loop, engine, &flush);
+	if (flush && !code)
+		code = flush_datapath(engine);
+	nve_engine_close(engine);
 	return code;
 }
 
 enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_backends *backends,
 			     const char *version)
 {
-	struct nve_engine *engine = NULL;
 	struct nve_loop *loop = NULL;
 	enum nve_exit code;
 	int r;
@@ -249,12 +340,9 @@ enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_b
 	r = nve_loop_new(&loop);
 	if (r)
 		return fail(NVE_EXIT_FAILURE, "loop", r, NULL);
-	code = open_engine(config, &engine);
-	if (!code) {
-		log_ports(engine);
-		code = serve(config, version, loop, engine);
-		nve_engine_close(engine);
-	}
+	code = run_engine(config, version, loop);
+	nve_audit("stop", LOG_U("exit", code));
+	nve_audit_close();
 	nve_loop_free(loop);
 	if (!code)
 		nve_log(INFO, "stopped", LOG_U("exit", code));
@@ -266,7 +354,10 @@ enum nve_exit nve_daemon_flush(const struct nve_config *config, const struct nve
 	struct nve_dp_config dp_conf = dp_config(config);
 	struct nve_dp *dp = NULL;
 	char *err = NULL;
-	int r = backends->dp->open(&dp_conf, &dp, &err);
+	int r;
+
+	dp_conf.unload = true;
+	r = backends->dp->open(&dp_conf, &dp, &err);
 
 	if (r)
 		return fail(r == -EBUSY ? NVE_EXIT_RUNNING : NVE_EXIT_DATAPATH, "datapath", r, err);

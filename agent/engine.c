@@ -38,6 +38,8 @@ static void engine_free(struct nve_engine *e)
 	nve_pub_free_all(e);
 	nve_arrival_free_all(e);
 	free(e->vteps);
+	free(e->stored_deadlines);
+	free(e->moved);
 	free(e->bindings);
 	free(e->keys);
 	free(e->copy.list);
@@ -91,6 +93,7 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 		      struct nve_engine **ret)
 {
 	__attribute__((cleanup(freep))) struct nve_engine *e = calloc(1, sizeof(*e));
+	uint32_t n_tsis;
 	int r;
 
 	if (!e)
@@ -121,12 +124,17 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 	e->realtime_offset = e->realtime_ns() - now_ns;
 	e->queue_end = &e->queue;
 	e->parked_end = &e->parked;
-	e->resync_at_ns = NVE_NEVER_NS;
+	e->resync_at_ns = e->keep_at_ns = NVE_NEVER_NS;
 	r = make_core(e, config);
 	if (r < 0)
 		return r;
-	e->tsi_claims = calloc(nve_core_max_tsis(e->core), sizeof(struct nve_claim *));
-	if (!e->tsi_claims)
+	e->pub_slab.size = sizeof(struct nve_pub);
+	e->claim_slab.size = sizeof(struct nve_claim);
+	n_tsis = nve_core_max_tsis(e->core);
+	e->tsi_claims = calloc(n_tsis, sizeof(e->tsi_claims[0]));
+	e->stored_deadlines = calloc(n_tsis, sizeof(*e->stored_deadlines));
+	e->moved = calloc(n_tsis / NVE_STORED_DEADLINES + 1, sizeof(*e->moved));
+	if (!e->tsi_claims || !e->stored_deadlines || !e->moved)
 		return -ENOMEM;
 	*ret = e;
 	e = NULL;
@@ -224,6 +232,9 @@ int nve_engine_open(const struct nve_engine_config *config, uint64_t now_ns,
 		e->resync_at_ns = now_ns + e->backoff_ns;
 	}
 	drop_idle_vaps(e);
+	nve_keep_contexts(e);
+	nve_deadlines_opened(e);
+	nve_check_open(e, &config->check);
 	use = nve_core_usage(e->core);
 	nve_log(INFO, "engine_open", LOG_S("datapath", e->dp_ops->name),
 		LOG_S("nva", e->nva_ops->name), LOG_S("store", e->store_ops->name),
@@ -301,6 +312,8 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns)
 	nve_run_timers(e);
 	nve_run_resync(e);
 	nve_run_arrivals(e);
+	nve_run_keep(e);
+	nve_run_check(e);
 }
 
 uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
@@ -316,8 +329,12 @@ uint64_t nve_engine_next_deadline(const struct nve_engine *engine)
 		next = engine->parked->ev.now_ns + NVE_PARK_NS;
 	if (engine->vns_dirty && engine->vns_after_ns < next)
 		next = engine->vns_after_ns;
+	if (engine->keep_at_ns < next)
+		next = engine->keep_at_ns;
 	if (engine->arrivals && engine->arrivals_after_ns < next)
 		next = engine->arrivals_after_ns;
+	if (engine->check.at_ns < next)
+		next = engine->check.at_ns;
 	return engine->resync_at_ns < next ? engine->resync_at_ns : next;
 }
 

@@ -20,10 +20,13 @@
 
 #include "core/core.h"
 #include "dp/dp.h"
+#include "engine_check.h"
 #include "nva/nva.h"
 #include "store/store.h"
 
 struct nve_engine;
+
+enum { NVE_IDENTITY_TEXT_MAX = 255 };
 
 /* One configured port, access or underlay; its slot is its place in the table. */
 struct nve_engine_port {
@@ -48,6 +51,7 @@ struct nve_engine_config {
 	struct nve_nva_config nva; /* callbacks are filled in */
 	const struct nve_store_ops *store_ops;
 	struct nve_store_config store;
+	struct nve_engine_check_config check;
 	uint64_t (*realtime_ns)(void); /* for the store; NULL = clock_gettime */
 };
 
@@ -69,6 +73,8 @@ struct nve_request {
 	struct nve_event ev; /* vn_id 0 if vn_name says which VN; now_ns and epoch are filled in */
 	char vn_name[NVE_NAME_MAX + 1]; /* "" = ev.key.vn_id counts */
 	char client[NVE_NAME_MAX + 1];  /* for logs and events */
+	const char
+		*identity; /* what was proven of it (session/peer.h), for the audit log; or NULL */
 	void (*done)(struct nve_request *req, const struct nve_answer *answer);
 	/* The engine's until done(). */
 	struct nve_request *next;
@@ -89,7 +95,11 @@ struct nve_engine_event {
 	uint64_t seq; /* rises by one */
 	uint64_t realtime_ns;
 	struct nve_notice notice;
-	const char *client; /* who asked; "" for the NVE itself */
+	const char *client;   /* who asked; "" for the NVE itself */
+	const char *identity; /* what was proven of them; "" = nothing */
+	uint32_t wait_ms;     /* DRAINING: what was announced */
+	/* Which request did it, NULL if none: for comparing, its memory may be gone. */
+	const struct nve_request *req;
 };
 typedef void nve_engine_event_fn(void *arg, const struct nve_engine_event *event);
 
@@ -115,7 +125,11 @@ const struct nve_vn_context *nve_engine_vn_by_name(const struct nve_engine *engi
 /* What the VN's tenants are told, in bytes of IP: what it says itself, if that fits the underlay.
  * 0: not known. */
 uint32_t nve_engine_tenant_mtu(const struct nve_engine *engine, const struct nve_vn_context *vn);
-/* The backends, for what only the operator reads (dumps, counters, publications). */
+/* What the NVA was told and is to know still; in no order. */
+typedef void nve_published_fn(void *arg, uint32_t vn_id, const struct nve_addr *addr,
+			      enum nve_publication state, uint64_t epoch);
+void nve_engine_published(const struct nve_engine *engine, nve_published_fn *fn, void *arg);
+/* The backends, for what only the operator reads (dumps, counters). */
 const struct nve_dp_ops *nve_engine_dp(const struct nve_engine *engine, struct nve_dp **dp);
 const struct nve_nva_ops *nve_engine_nva(const struct nve_engine *engine, struct nve_nva **nva);
 

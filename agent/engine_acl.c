@@ -25,8 +25,8 @@ static uint32_t find_id(const struct nve_engine *e, const char *name)
 
 /*
  * Says the rules of the VN's profile; '*ret' is what vn_set() is to be told.  While the NVA cannot
- * say them, those that are there stay (D18); if there are none, the VN is refused, for without its
- * rules it must not forward.
+ * say them, those that are there stay, or those of the store count (D18); if there are none, the VN
+ * is refused, for without its rules it must not forward.
  */
 int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret)
 {
@@ -45,6 +45,10 @@ int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret
 	}
 	*ret = acl.id;
 	r = e->nva_ops->profile(e->nva, name, &rules);
+	if (r < 0 && vn->rules && !e->acls[acl.id].refs) {
+		rules = vn->rules;
+		r = 0;
+	}
 	if (r < 0)
 		return e->acls[acl.id].refs ? 0 : r;
 	acl.acl = *rules;

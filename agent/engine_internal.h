@@ -15,6 +15,27 @@ int nve_grow(void *array, size_t *cap, size_t n, size_t size);
 /* engine_store.c: one transaction with all objects that 'actions' name, as the core has them. */
 int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_t n);
 
+/*
+ * engine_context.c: the last known contexts of the VNs in use are in the store, for a restart at
+ * which the NVA does not know them (D18).
+ */
+uint64_t nve_context_digest(const struct nve_engine *e, const struct nve_vn_rec *vn);
+/* Within a transaction: puts or deletes the VN's, if that differs from what is stored. */
+int nve_context_store(struct nve_engine *e, uint32_t vn_id);
+void nve_context_unsure(struct nve_engine *e, uint32_t vn_id); /* that transaction failed */
+void nve_context_unpack(const struct nve_stored_vn *stored, struct nve_vn_context *ret);
+
+/* engine_deadline.c: where timers have got to, and all else that is written down later. */
+void nve_deadline_moved(struct nve_engine *e, uint32_t slot);
+/* At a restart: what is left of a timer of 'period_ms', whose deadline was stored. */
+uint64_t nve_deadline_restored(const struct nve_engine *e, uint64_t deadline_ns,
+			       uint32_t period_ms);
+/* The start is over: no time that it took is taken from a timer. */
+void nve_deadlines_opened(struct nve_engine *e);
+void nve_keep_contexts(struct nve_engine *e); /* the NVA said something of VNs in use */
+void nve_run_keep(struct nve_engine *e);
+uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns);
+
 const char *nve_port_name(const struct nve_engine *e, uint16_t port);
 
 /* engine_vtep.c: slots of VTEPs. */
@@ -31,6 +52,7 @@ struct nve_vn_rec *nve_vn_find(const struct nve_engine *e, uint32_t vn_id);
 struct nve_vn_rec *nve_vn_find_name(const struct nve_engine *e, const char *name);
 bool nve_vn_in_use(const struct nve_engine *e, uint32_t vn_id);
 bool nve_vn_live(const struct nve_engine *e, uint32_t vn_id);
+struct nve_vn_rec *nve_vn_make(struct nve_engine *e, uint32_t vn_id);
 int nve_vn_enter(struct nve_engine *e, uint32_t vn_id);
 int nve_vn_leave(struct nve_engine *e, uint32_t vn_id);
 int nve_vn_say(struct nve_engine *e, struct nve_vn_rec *vn);
@@ -58,8 +80,8 @@ int nve_neigh_of_vn(struct nve_engine *e, struct nve_vn_rec *vn, const struct nv
 /* 'n' addresses in e->addrs; none: the TSI is gone, 'vn_id' does not matter. */
 int nve_neigh_of_tsi(struct nve_engine *e, uint32_t slot, uint32_t vn_id, size_t n);
 int nve_neigh_say_vn(struct nve_engine *e, const struct nve_vn_rec *vn);
-void nve_neigh_free(struct nve_engine *e, struct nve_claim **owner);
-void nve_neigh_free_all(struct nve_engine *e); /* those of TSIs */
+void nve_neigh_free(struct nve_engine *e, uint32_t *owner);
+void nve_neigh_free_all(struct nve_engine *e);
 /* engine_acl.c: the rules of VN profiles, in the datapath while a VN there has them. */
 int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret);
 void nve_acl_drop(struct nve_engine *e, uint32_t acl); /* it was not taken */
@@ -77,6 +99,15 @@ bool nve_turn_requests(struct nve_engine *e);
 enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
 enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
 void nve_reply(struct nve_engine *e, struct nve_request *req);
+
+/* engine_tell.c: log, audit log and watchers, of all notices of the turn; of one that is no step's.
+ */
+void nve_tell_watchers(struct nve_engine *e);
+void nve_tell(struct nve_engine *e, struct nve_engine_event *event);
+
+/* engine_drain.c */
+bool nve_drain_lets(const struct nve_engine *e, const struct nve_event *ev);
+int nve_drain_restore(struct nve_engine *e);
 
 /* engine_own.c: what the engine does unasked. */
 void nve_run_timers(struct nve_engine *e);
@@ -101,6 +132,10 @@ void nve_arrival_free_all(struct nve_engine *e);
 void nve_engine_gleaned(void *arg, const struct nve_dp_gleaned *gleaned);
 void nve_run_gleaned(struct nve_engine *e);
 void nve_glean_default(const struct nve_vn_context *context, struct nve_event *ev);
+
+/* engine_check.c: the next slice of the check, if it is due. */
+void nve_check_open(struct nve_engine *e, const struct nve_engine_check_config *config);
+void nve_run_check(struct nve_engine *e);
 
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);

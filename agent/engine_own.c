@@ -36,6 +36,7 @@ static bool kept_by_data(struct nve_engine *e, const struct nve_due *due)
 	ev.key = tsi->key;
 	ev.now_ns = seen;
 	nve_core_step(e->core, &ev, &answer);
+	nve_deadline_moved(e, due->slot);
 	tsi = nve_core_tsi(e->core, due->slot);
 	return answer.reason == NVE_REASON_OK && tsi && tsi->deadline_ns > e->now_ns;
 }
@@ -229,6 +230,7 @@ void nve_run_vns(struct nve_engine *e)
 		r = nve_pub_flush(e);
 	if (r && n_done)
 		dirty_again(e, done, n_done, r);
+	nve_keep_contexts(e);
 }
 
 /* Says everything again, and to store and NVA what an undoing left open. */

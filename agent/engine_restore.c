@@ -3,8 +3,8 @@
  * Start-up: what the store kept goes back into the core, and what the core then holds is said to
  * the datapath and to the NVA.
  *
- * A deadline that passed while no agent was there could not be reset by anybody, so such a TSI gets
- * its whole period again.  Quarantines run on: time alone decides about them.
+ * Timers go on with what was left: engine_deadline.c.  Quarantines run on: time alone decides about
+ * them.
  */
 #include "engine_internal.h"
 #include "log.h"
@@ -21,6 +21,7 @@ struct restore {
 	size_t n_tags, cap_tags, n_vaps, cap_vaps;
 	uint32_t *slots;
 	size_t n_slots, cap_slots;
+	bool idle_vns;
 };
 
 /* Before the boot of this machine is as good as at its boot. */
@@ -108,20 +109,49 @@ static int restore_tsi(void *arg, const struct nve_stored_tsi *stored)
 	struct restore *rs = arg;
 	struct nve_engine *e = rs->e;
 	struct nve_tsi tsi = stored->tsi;
-	uint64_t period = tsi.state == NVE_TSI_ACTIVATED ? tsi.keepactive_ms : tsi.keepalive_ms;
+	uint32_t period = tsi.state == NVE_TSI_ACTIVATED ? tsi.keepactive_ms : tsi.keepalive_ms;
 
 	tsi.key.port = nve_engine_find_port(e, stored->port);
 	if (tsi.key.port == NVE_PORT_NONE)
 		return drop_tsi(rs, stored, "its port is not configured any more");
 	tsi.since_ns = to_monotonic(e, tsi.since_ns);
-	tsi.deadline_ns = to_monotonic(e, tsi.deadline_ns);
-	if (tsi.deadline_ns <= e->now_ns)
-		tsi.deadline_ns = e->now_ns + period * 1000000;
+	tsi.deadline_ns = nve_deadline_restored(e, to_monotonic(e, stored->moved_ns), period);
 	/* How old gleaned addresses are is not kept: they get their whole time again. */
 	tsi.glean_ns = tsi.n_gleaned ? e->now_ns + tsi.glean_age_ms * 1000000ull : NVE_NEVER_NS;
 	if (nve_core_restore_tsi(e->core, stored->slot, &tsi, stored->addrs) < 0)
 		return drop_tsi(rs, stored, "contradicts the configuration");
+	e->stored_deadlines[stored->slot] = stored->tsi.deadline_ns;
 	return 0;
+}
+
+static int restore_vn(void *arg, uint32_t vn_id, uint64_t digest)
+{
+	struct restore *rs = arg;
+	struct nve_vn_rec *vn = nve_vn_make(rs->e, vn_id);
+
+	if (!vn)
+		return -ENOMEM;
+	vn->stored = true;
+	vn->stored_digest = digest;
+	if (!nve_vn_in_use(rs->e, vn_id))
+		rs->idle_vns = rs->e->vns_idle = true;
+	return 0;
+}
+
+/* Contexts of VNs that are not in use any more. */
+static int delete_vns(struct nve_engine *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < NVE_VN_BUCKETS && !r; i++) {
+		for (struct nve_vn_rec *vn = e->vns[i]; vn && !r; vn = vn->next) {
+			if (nve_vn_in_use(e, vn->context.vn_id))
+				continue;
+			r = e->store_ops->del_vn(e->store, vn->context.vn_id);
+			vn->stored = false;
+		}
+	}
+	return r;
 }
 
 static int delete_dropped(struct restore *rs)
@@ -129,7 +159,7 @@ static int delete_dropped(struct restore *rs)
 	struct nve_engine *e = rs->e;
 	int r;
 
-	if (!rs->n_tags && !rs->n_vaps && !rs->n_slots)
+	if (!rs->n_tags && !rs->n_vaps && !rs->n_slots && !rs->idle_vns)
 		return 0;
 	r = e->store_ops->begin(e->store);
 	for (size_t i = 0; i < rs->n_tags && !r; i++)
@@ -138,6 +168,8 @@ static int delete_dropped(struct restore *rs)
 		r = e->store_ops->del_vap(e->store, rs->vaps[i].port, rs->vaps[i].vn_id);
 	for (size_t i = 0; i < rs->n_slots && !r; i++)
 		r = e->store_ops->del_tsi(e->store, rs->slots[i]);
+	if (!r)
+		r = delete_vns(e);
 	if (!r)
 		r = e->store_ops->commit(e->store);
 	nve_log(WARNING, "dropped", LOG_U("tags", rs->n_tags), LOG_U("vaps", rs->n_vaps),
@@ -148,7 +180,8 @@ static int delete_dropped(struct restore *rs)
 int nve_restore(struct nve_engine *e)
 {
 	struct restore rs = { .e = e };
-	const struct nve_store_reader reader = { restore_tag, restore_vap, restore_tsi, &rs };
+	const struct nve_store_reader reader = { restore_tag, restore_vap, restore_tsi, &rs,
+						 restore_vn };
 	int r = e->store_ops->load(e->store, &reader);
 
 	if (!r)
@@ -159,7 +192,7 @@ int nve_restore(struct nve_engine *e)
 	if (!r)
 		r = e->store_ops->epoch(e->store, &e->epoch);
 	e->epoch_stored = e->epoch;
-	return r;
+	return r ? r : nve_drain_restore(e);
 }
 
 static int say_tags(struct nve_engine *e)

@@ -11,8 +11,12 @@
 #define KEY_TAG(scope, tag) (1ull << 56 | (uint64_t)(scope) << 16 | (tag))
 #define KEY_VAP(port, vn)   (2ull << 56 | (uint64_t)(port) << 32 | (vn))
 #define KEY_TSI(slot)       (3ull << 56 | (slot))
+#define KEY_VN(vn)          (4ull << 56 | (vn))
 
-static uint64_t to_realtime(const struct nve_engine *e, uint64_t monotonic_ns)
+/* What is stored is above all epochs given so far (store.h), and so seldom has to be written. */
+enum { EPOCHS_AHEAD = 1000 };
+
+uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns)
 {
 	return monotonic_ns == NVE_NEVER_NS ? NVE_NEVER_NS : monotonic_ns + e->realtime_offset;
 }
@@ -24,7 +28,7 @@ const char *nve_port_name(const struct nve_engine *e, uint16_t port)
 
 static int gather(struct nve_engine *e, const struct nve_action *actions, size_t n)
 {
-	int r = nve_grow(&e->keys, &e->cap_keys, n, sizeof(*e->keys));
+	int r = nve_grow(&e->keys, &e->cap_keys, 2 * n, sizeof(*e->keys));
 
 	e->n_keys = 0;
 	for (size_t i = 0; i < n && !r; i++) {
@@ -32,9 +36,10 @@ static int gather(struct nve_engine *e, const struct nve_action *actions, size_t
 
 		if (a->kind == NVE_ACT_TAG)
 			e->keys[e->n_keys++] = KEY_TAG(a->scope, a->tag);
-		else if (a->kind == NVE_ACT_VAP)
+		else if (a->kind == NVE_ACT_VAP) {
 			e->keys[e->n_keys++] = KEY_VAP(a->port, a->vn_id);
-		else if (a->kind == NVE_ACT_TSI)
+			e->keys[e->n_keys++] = KEY_VN(a->vn_id);
+		} else if (a->kind == NVE_ACT_TSI)
 			e->keys[e->n_keys++] = KEY_TSI(a->slot);
 	}
 	return r;
@@ -51,7 +56,7 @@ static int store_tag(struct nve_engine *e, uint16_t scope, uint16_t tag)
 		return e->store_ops->del_tag(e->store, e->scopes[scope].name, tag);
 	memcpy(stored.scope, e->scopes[scope].name, sizeof(stored.scope));
 	if (stored.quarantined)
-		stored.until_ns = to_realtime(e, t.until_ns);
+		stored.until_ns = nve_to_realtime(e, t.until_ns);
 	return e->store_ops->put_tag(e->store, &stored);
 }
 
@@ -77,9 +82,10 @@ static int store_tsi(struct nve_engine *e, uint32_t slot)
 		return e->store_ops->del_tsi(e->store, slot);
 	memcpy(stored.port, e->ports[tsi->key.port].dp.name, sizeof(stored.port));
 	stored.tsi = *tsi;
-	stored.tsi.since_ns = to_realtime(e, tsi->since_ns);
-	stored.tsi.deadline_ns = to_realtime(e, tsi->deadline_ns);
+	stored.tsi.since_ns = nve_to_realtime(e, tsi->since_ns);
+	stored.tsi.deadline_ns = nve_to_realtime(e, tsi->deadline_ns);
 	stored.tsi.glean_ns = NVE_NEVER_NS; /* would be written with each frame told */
+	e->stored_deadlines[slot] = stored.tsi.deadline_ns;
 	nve_core_tsi_addrs(e->core, slot, e->addrs);
 	return e->store_ops->put_tsi(e->store, &stored);
 }
@@ -91,6 +97,8 @@ static int store_one(struct nve_engine *e, uint64_t key)
 		return store_tag(e, (uint16_t)(key >> 16), (uint16_t)key);
 	case 2:
 		return store_vap(e, (uint16_t)(key >> 32), (uint32_t)key);
+	case 4:
+		return nve_context_store(e, (uint32_t)key);
 	default:
 		return store_tsi(e, (uint32_t)key);
 	}
@@ -112,8 +120,8 @@ static int store_objects(struct nve_engine *e)
 	for (size_t i = 0; i < e->n_keys && !r; i++)
 		if (!i || e->keys[i] != e->keys[i - 1])
 			r = store_one(e, e->keys[i]);
-	if (!r && e->epoch != e->epoch_stored)
-		r = e->store_ops->put_epoch(e->store, e->epoch);
+	if (!r && e->epoch > e->epoch_stored)
+		r = e->store_ops->put_epoch(e->store, e->epoch + EPOCHS_AHEAD);
 	return r;
 }
 
@@ -128,9 +136,13 @@ int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_
 		r = store_objects(e);
 	if (!r)
 		r = e->store_ops->commit(e->store);
+	for (size_t i = 0; r && i < e->n_keys; i++)
+		if (e->keys[i] >> 56 == 4)
+			nve_context_unsure(e, (uint32_t)e->keys[i]);
 	if (r)
 		return r;
-	e->epoch_stored = e->epoch;
+	if (e->epoch > e->epoch_stored)
+		e->epoch_stored = e->epoch + EPOCHS_AHEAD;
 	e->counters.commits++;
 	return 0;
 }

@@ -5,6 +5,7 @@
  * over, so that undoing a disconnection does not depend on the NVA.
  */
 #include "engine_internal.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -294,6 +295,13 @@ static int take_over(struct nve_engine *e, struct nve_vn_rec *vn, struct gathere
 	return first;
 }
 
+static void gathered_free(struct gathered *g)
+{
+	free(g->slots);
+	free(g->remotes);
+	free(g->neighs.list);
+}
+
 int nve_vn_refresh(struct nve_engine *e, struct nve_vn_rec *vn)
 {
 	struct gathered g = { .e = e, .vn_id = vn->context.vn_id };
@@ -305,16 +313,69 @@ int nve_vn_refresh(struct nve_engine *e, struct nve_vn_rec *vn)
 		vn->context.vteps = NULL; /* the NVA's */
 		vn->context.n_vteps = 0;
 		vn->known = true;
-		vn->withdrawn = false;
+		vn->withdrawn = vn->recalled = false;
+		free(vn->rules);
+		vn->rules = NULL;
 		r = take_over(e, vn, &g);
+		vn->digest = nve_context_digest(e, vn);
 	}
-	free(g.slots);
-	free(g.remotes);
-	free(g.neighs.list);
+	gathered_free(&g);
 	return r;
 }
 
-static struct nve_vn_rec *vn_make(struct nve_engine *e, uint32_t vn_id)
+struct recall {
+	struct gathered g;
+	struct nve_vn_rec *vn;
+};
+
+static int recall(void *arg, const struct nve_stored_vn *stored)
+{
+	struct recall *rc = arg;
+	struct gathered *g = &rc->g;
+	struct nve_mapping m = { .vn_id = stored->vn_id };
+	int r = 0;
+
+	g->e->mark++;
+	nve_context_unpack(stored, &rc->vn->context);
+	for (uint32_t i = 0; i < stored->n_vteps; i++)
+		gather_vtep(g, &stored->vteps[i]);
+	for (uint32_t i = 0; i < stored->n_remotes; i++) {
+		m.addr = (struct nve_addr){ .flags = NVE_ADDR_MAC };
+		memcpy(m.addr.mac, stored->remotes[i].mac, NVE_MAC_LEN);
+		m.vtep = stored->remotes[i].vtep;
+		m.epoch = stored->remotes[i].epoch;
+		gather_mapping(g, &m);
+	}
+	for (uint32_t i = 0; i < stored->n_neighs && !r; i++)
+		r = nve_neigh_note(&g->neighs, &stored->neighs[i].addr, stored->neighs[i].epoch);
+	if (g->n_slots)
+		qsort(g->slots, g->n_slots, sizeof(*g->slots), by_slot);
+	rc->vn->rules = stored->rules ? nve_acl_copy(stored->rules) : NULL;
+	return g->r ? g->r : r;
+}
+
+/* The NVA cannot say: what it said last counts, until it can (D18). */
+static int recall_vn(struct nve_engine *e, struct nve_vn_rec *vn)
+{
+	struct recall rc = { .g = { .e = e, .vn_id = vn->context.vn_id }, .vn = vn };
+	int r = e->store_ops->get_vn(e->store, vn->context.vn_id, recall, &rc);
+
+	if (!r)
+		r = take_over(e, vn, &rc.g);
+	gathered_free(&rc.g);
+	if (r && r != -ENOENT)
+		nve_log(ERROR, "vn_not_recalled", LOG_U("vn", vn->context.vn_id), LOG_E(r));
+	if (r)
+		return r;
+	vn->known = vn->recalled = true;
+	nve_log(WARNING, "vn_recalled", LOG_U("vn", vn->context.vn_id),
+		LOG_S("name", vn->context.name),
+		LOG_S("action",
+		      vn->context.fail_closed ? "waits for the NVA" : "forwards as before"));
+	return 0;
+}
+
+struct nve_vn_rec *nve_vn_make(struct nve_engine *e, uint32_t vn_id)
 {
 	struct nve_vn_rec *vn = calloc(1, sizeof(*vn));
 
@@ -334,19 +395,23 @@ int nve_vn_enter(struct nve_engine *e, uint32_t vn_id)
 	if (vn && vn->live)
 		return 0;
 	if (!vn)
-		vn = vn_make(e, vn_id);
+		vn = nve_vn_make(e, vn_id);
 	if (!vn)
 		return -ENOMEM;
 	e->vns_idle = true; /* until it proves to be in use at the end of the turn */
 	r = nve_vn_refresh(e, vn);
 	if (r == -ENOSPC || r == -ENOMEM)
 		return r;
-	if (!vn->known) {
-		/* Restored, and the NVA cannot say: it forwards when the NVA can. */
-		vn->dirty = true;
+	if (!vn->known)
+		recall_vn(e, vn);
+	if (!vn->known || vn->recalled) {
+		vn->dirty = true; /* the NVA is asked again */
 		e->vns_dirty = true;
-		return 0;
 	}
+	/* Restored, and neither can say, or it must not go by what was: it forwards when the NVA
+	 * says so. */
+	if (!vn->known || (vn->recalled && vn->context.fail_closed))
+		return 0;
 	vn->live = vn->entering = true;
 	r = nve_vteps_live(e, vn->slots, vn->n_slots);
 	said = nve_vn_say(e, vn);
@@ -388,6 +453,7 @@ static void vn_free(struct nve_engine *e, struct nve_vn_rec *vn)
 	nve_neigh_free(e, &vn->claims);
 	nve_vteps_ref(e, vn->slots, vn->n_slots, UINT32_MAX);
 	free(vn->slots);
+	free(vn->rules);
 	free(vn);
 }
 

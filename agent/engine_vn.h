@@ -26,15 +26,15 @@ struct nve_remote {
 
 /* Somebody who claims an IP: a TSI here, or somebody behind another NVE. */
 struct nve_claim {
-	struct nve_claim *next;       /* in its bucket, by VN and IP */
-	struct nve_claim *owner_next; /* of the same TSI, or of the mappings of the same VN */
-	struct nve_claim **owner;
+	uint32_t next;       /* number of the next in the bucket, by VN and IP */
+	uint32_t owner_next; /* of the same TSI, or of the mappings of the same VN */
 	uint32_t vn_id;
-	struct nve_addr addr; /* MAC and IP */
 	uint32_t slot;        /* of the TSI; NVE_SLOT_NONE: behind another NVE */
-	uint32_t mark;
+	struct nve_addr addr; /* MAC and IP */
 	uint64_t epoch;
+	uint32_t mark;
 };
+_Static_assert(sizeof(struct nve_claim) == 56, "there may be a million of them");
 
 /* A VN profile whose rules the datapath has (S3). */
 struct nve_acl_rec {
@@ -45,15 +45,19 @@ struct nve_acl_rec {
 /* A VN with a VAP here.  Kept to the end of the turn in which its last VAP goes, for undoing. */
 struct nve_vn_rec {
 	struct nve_vn_rec *next;
-	struct nve_vn_context context; /* as last heard; its 'vteps' are in 'slots' */
-	bool known;                    /* 'context' was heard at all */
-	bool live;                     /* the datapath has the VN */
-	bool entering;                 /* its remote MACs are still to be said */
-	bool dirty;                    /* the NVA changed it */
-	bool withdrawn;                /* the NVA does not know it any more (said once) */
-	uint32_t acl;                  /* of its profile's rules in the datapath; 0: none */
+	struct nve_vn_context context;  /* as last heard; its 'vteps' are in 'slots' */
+	bool known;                     /* 'context' was heard at all */
+	bool live;                      /* the datapath has the VN */
+	bool entering;                  /* its remote MACs are still to be said */
+	bool dirty;                     /* the NVA changed it */
+	bool withdrawn;                 /* the NVA does not know it any more (said once) */
+	bool recalled;                  /* the store said it, the NVA has not spoken of it yet */
+	bool stored;                    /* the store has a context of it, of 'stored_digest' */
+	uint64_t digest, stored_digest; /* engine_context.c */
+	struct nve_acl *rules;          /* of its profile, while it is recalled; may be NULL */
+	uint32_t acl;                   /* of its profile's rules in the datapath; 0: none */
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;
-	struct nve_claim *claims; /* of IPs behind other NVEs */
+	uint32_t claims; /* of IPs behind other NVEs: the first */
 };

@@ -123,12 +123,63 @@ static int parse(yaml_parser_t *parser, struct nve_marks **ret, unsigned *line, 
 	return 0;
 }
 
+enum { DEPTH_MAX = 16 }; /* no file of ours comes near */
+
+static int event_depth(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SEQUENCE_START_EVENT:
+	case YAML_MAPPING_START_EVENT:
+		return 1;
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		return -1;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Looks at the text event by event first: an alias may make a document that contains itself, and
+ * the time that libyaml takes for brackets in brackets grows with their square.  What is no YAML
+ * is left for others to say.
+ */
+static int check_shape(const char *text, size_t len, unsigned *line, char **what)
+{
+	yaml_parser_t parser;
+	bool alias = false, last = false;
+	int depth = 0;
+
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	while (!last && !alias && depth <= DEPTH_MAX) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(&parser, &event))
+			break;
+		depth += event_depth(&event);
+		alias = event.type == YAML_ALIAS_EVENT;
+		last = event.type == YAML_STREAM_END_EVENT;
+		*line = (unsigned)event.start_mark.line + 1;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	if (!alias && depth <= DEPTH_MAX)
+		return 0;
+	*what = strdup(alias ? "an alias; write the value itself"
+			     : "nested too deeply; nved.yaml(5) shows how deep it goes");
+	return *what ? -EINVAL : -ENOMEM;
+}
+
 int nve_marks_parse(const char *text, size_t len, struct nve_marks **ret, unsigned *line,
 		    char **what)
 {
 	yaml_parser_t parser;
-	int r;
+	int r = check_shape(text, len, line, what);
 
+	if (r < 0)
+		return r;
 	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);

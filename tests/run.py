@@ -4,7 +4,8 @@
 
     tests/run.py [--only=FOLDER]... [--jobs=N] [WORD]...       words choose programs by their path
 
-A program is a C test below build/san/tests (cmocka), tests/*/test_*.py, or tests/check/*.sh.  It
+A program is a C test below build/san/tests (cmocka), a fuzz target there (it replays its corpus),
+the one test with threads once more with ThreadSanitizer, tests/*/test_*.py, or tests/check/*.sh. It
 passes when it exits with 0 within its time, skips nothing, and has run something.  After them the
 machine must be as before: no namespace, BPF program, pin, mount or process of ours left.
 """
@@ -21,13 +22,17 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 TIME_LIMIT = 400  # seconds a program
 LEAK_PATIENCE = 60  # seconds until what is still there counts as left behind
+# gRPC is not built for ThreadSanitizer (agent/session/grpc_tag.h).
+TSAN = "ignore_noninstrumented_modules=1:history_size=4"
 OURS = re.compile(r"^(nve|nved|tag|from_vm|from_trunk|access|underlay)")
 
 
 def programs(only, words):
     found = sorted(glob.glob("tests/check/*.sh") + glob.glob("tests/check/*.py"))
-    found += sorted(p for p in glob.glob("build/san/tests/**/*_test", recursive=True)
+    found += sorted(p for kind in ("test", "fuzz")
+                    for p in glob.glob(f"build/san/tests/**/*_{kind}", recursive=True)
                     if os.path.exists(p.removeprefix("build/san/") + ".c"))
+    found += sorted(glob.glob("build/tsan/tests/session/grpc_test"))
     tests = glob.glob("tests/*/test_*.py")
     found += sorted(tests, key=lambda p: (p.startswith("tests/e2e"), p))
     return [p for p in found if (not only or any(p.startswith(o) for o in only))
@@ -63,7 +68,8 @@ def run(path):
     """Runs a program in a process group of its own; (path, counts, output, seconds)."""
     begin = time.monotonic()
     env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
-           "UBSAN_OPTIONS": "print_stacktrace=1", "PYTHONDONTWRITEBYTECODE": "1"}
+           "UBSAN_OPTIONS": "print_stacktrace=1", "TSAN_OPTIONS": TSAN,
+           "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command(path)], text=True,
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, start_new_session=True, env=env) as proc:

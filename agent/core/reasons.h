@@ -76,7 +76,11 @@
 	  "connect the VN and associate again")                                                    \
 	X(GLEANING_CONFLICT, 35, FAILED_PRECONDITION,                                              \
 	  "another TSI without addresses gleans on that port and VN",                              \
-	  "signal the addresses of one of the two, or let only one of them glean")
+	  "signal the addresses of one of the two, or let only one of them glean")                 \
+	X(DRAINING, 39, FAILED_PRECONDITION, "the operator empties this NVE, or that port of it",  \
+	  "use another NVE, or another port of this one")                                          \
+	X(TSIS_ACTIVATED, 40, FAILED_PRECONDITION, "TSIs are Activated here: they would go dark",  \
+	  "drain the NVE first, or ask for it with force")
 
 enum nve_reason {
 #define NVE_REASON_ENUM(name, number, code, text, remedy) NVE_REASON_##name = number,

@@ -24,6 +24,7 @@
 #include "core/acl.h"
 #include "core/reasons.h"
 #include "core/types.h"
+#include "dp/dp_check.h"
 
 struct nve_dp;
 
@@ -73,6 +74,7 @@ struct nve_dp_config {
 	uint16_t vxlan_port;       /* host order; 0 = 4789 */
 	uint16_t geneve_port;      /* 0 = 6081 */
 	struct nve_dp_limits limits;
+	bool unload; /* open() for flush() and close() alone, whatever layout the pins have */
 	nve_dp_gleaned_fn *gleaned; /* from within dispatch(); NULL: nobody wants to know */
 	void *gleaned_arg;
 };
@@ -286,6 +288,7 @@ struct nve_dp_ops {
 	 */
 	int (*resync_begin)(struct nve_dp *dp);
 	int (*resync_end)(struct nve_dp *dp);
+	nve_dp_check_op *check; /* see dp_check.h */
 
 	/*
 	 * Sends a frame of the NVE's own, without tag, by what the tables show: to a VAP alone, or

@@ -12,6 +12,7 @@
 
 #include "dp/ebpf_acl.h"
 #include "dp/ebpf_answers.h"
+#include "dp/ebpf_check.h"
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_stats.h"
 #include "dp/ebpf_tables.h"
@@ -98,8 +99,8 @@ static int set_up(struct nve_dp *dp, const struct nve_dp_config *config, char **
 	r = nve_ebpf_netlink_open(dp);
 	if (r < 0)
 		return nve_ebpf_error(err, r, "rtnetlink: %s", strerror(-r));
-	r = nve_ebpf_load(dp, err);
-	if (r < 0)
+	r = config->unload ? 0 : nve_ebpf_load(dp, err);
+	if (r < 0 || config->unload)
 		return r;
 	r = nve_ebpf_glean_open(dp);
 	return r < 0 ? nve_ebpf_error(err, r, "the ring buffer of events: %s", strerror(-r)) : 0;
@@ -260,6 +261,7 @@ const struct nve_dp_ops nve_dp_ebpf = {
 	.apply = ebpf_apply,
 	.resync_begin = ebpf_resync_begin,
 	.resync_end = ebpf_resync_end,
+	.check = nve_ebpf_check,
 	.send = nve_ebpf_send,
 	.last_seen = nve_ebpf_last_seen,
 	.tsi_stats = nve_ebpf_tsi_stats,

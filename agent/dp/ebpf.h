@@ -2,7 +2,7 @@
 /*
  * What the files of the eBPF datapath share.  ebpf.c holds the ops; each other file one concern:
  * load (programs, maps, pins), rows (buffered map writes), addr (address rows), move (changes of a
- * TSI in use), fdb, vn, glean, apply, resync, attach, copier, probe, netlink, neigh, dump,
+ * TSI in use), fdb, vn, glean, apply, resync, migrate, attach, copier, probe, netlink, neigh, dump,
  * stats, send, suppress, acl, why.
  */
 #pragma once
@@ -75,6 +75,9 @@ struct nve_dp {
 	struct nve_ebpf_dry *dry; /* the programs of why(), from its first call on */
 	int prog[NVE_PROGS];
 	int map[NVE_MAPS];
+	struct { /* in nve_ebpf_btf(); maps that were there before have the same layout */
+		uint32_t key, value;
+	} types[NVE_MAPS];
 	struct nve_ebpf_buffer buffer[NVE_MAPS];
 	struct nve_ebpf_acls *acls;
 	uint32_t n_src, n_src_ip; /* rows in use */
@@ -85,6 +88,8 @@ struct nve_dp {
 	struct nve_tsi_stats *stats;  /* mapped: see ebpf_lines.h */
 	uint32_t n_lines;
 	uint32_t *line_first, *line_next; /* of a slot, and of a line: line + 1; 0: none */
+	uint32_t *line_owner;             /* of a line: slot + 1; 0: none */
+	bool lines_known;                 /* line_owner is right, whatever lines say */
 	struct nve_near_bucket *near; /* mapped: see ebpf_near.h */
 	struct nve_near_vn *near_vn;
 	uint32_t near_mask, n_near;
@@ -99,6 +104,7 @@ struct nve_dp {
 	uint32_t n_cpus;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int pin_fd;    /* locked */
+	int meta;      /* the map that says what version the pinned ones are; 0: none */
 	struct nve_ebpf_port ports[NVE_PORTS_MAX];
 	struct nve_ebpf_copier copier;
 	struct nve_ebpf_hop *hops; /* by VTEP slot */
@@ -110,6 +116,7 @@ struct nve_dp {
 	uint32_t seq;
 	uint32_t moving; /* the TSI whose set changes under its frames, or NVE_SLOT_NONE */
 	bool in_resync;
+	bool migrating; /* the pins are of an earlier layout: ebpf_migrate.c */
 	bool torn; /* an apply failed: the tables are neither old nor new, and must be compared */
 };
 
@@ -121,8 +128,24 @@ int nve_ebpf_pins_open(struct nve_dp *dp, const char *dir, char **err);
 bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name);
 /* Removes all pins, detaching what is pinned, and the directory. */
 int nve_ebpf_pins_remove(struct nve_dp *dp);
+int nve_ebpf_pins_remove_next(struct nve_dp *dp);
+/* Pins all maps below a directory, which may be the pins' own; what is pinned there stays. */
+int nve_ebpf_pin_maps(struct nve_dp *dp, const char *below, char **err);
+
+/* --- migrate ---------------------------------------------------------------------------------- */
+#define NVE_PIN_META "nve_meta" /* says which layout the pinned maps have */
+#define NVE_PIN_NEXT "next"     /* the directory of those that are to be */
+/* Looks at what is pinned: sets dp->migrating, or returns 1 if it is of our layout, 0 if there is
+ * nothing; -EPROTO: it is of a newer one. */
+int nve_ebpf_check_meta(struct nve_dp *dp, char **err);
+/* The new maps are complete: they take the old ones' place. */
+int nve_ebpf_migrate(struct nve_dp *dp);
 const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
+/* Names the fields of rows; the object's own, as the kernel gives its copy to CAP_SYS_ADMIN alone.
+ */
+const struct btf *nve_ebpf_btf(const struct nve_dp *dp);
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog);
+const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map);
 /* Sets '*err' to a message if 'err' is not NULL; returns 'r'. */
 int nve_ebpf_error(char **err, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

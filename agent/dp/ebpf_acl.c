@@ -101,6 +101,12 @@ static int fill(int fd, const struct nve_ebpf_cells *cells)
 	return r;
 }
 
+static void note_sum(struct nve_ebpf_acl *set, const struct nve_ebpf_cells *cells)
+{
+	set->sum = nve_ebpf_cells_sum(cells->v, 0, cells->n, 0);
+	set->n_cells = cells->n;
+}
+
 static int make_map(const struct nve_ebpf_cells *cells)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
@@ -126,6 +132,7 @@ static int make(struct nve_dp *dp, const struct nve_acl *acl, struct nve_ebpf_ac
 	r = nve_ebpf_cells_make(acl, set.rows, &cells);
 	if (r == 0) {
 		memcpy(set.fingerprint, cells.v[0].head.fingerprint, sizeof(set.fingerprint));
+		note_sum(&set, &cells);
 		set.fd = make_map(&cells);
 		r = set.fd < 0 ? set.fd : zero_rows(dp, &set);
 	}
@@ -265,6 +272,18 @@ void nve_ebpf_acls_remove(struct nve_dp *dp)
 	}
 }
 
+int nve_ebpf_acl_refill(struct nve_dp *dp, uint32_t id)
+{
+	const struct nve_ebpf_acl *set = &dp->acls->now[id];
+	struct nve_ebpf_cells cells = { 0 };
+	int r = nve_ebpf_cells_make(dp->shadow.acls[id].now, set->rows, &cells);
+
+	if (r == 0)
+		r = fill(set->fd, &cells);
+	free(cells.v);
+	return r;
+}
+
 /* --- resync ----------------------------------------------------------------------------------- */
 
 static int read_slot(struct nve_dp *dp, uint32_t slot, struct nve_ebpf_acl *ret)
@@ -293,7 +312,7 @@ static int read_slot(struct nve_dp *dp, uint32_t slot, struct nve_ebpf_acl *ret)
 }
 
 /* The slot whose set is the one that is wanted, or 0. */
-static uint32_t find_slot(const struct nve_acl *acl, const struct nve_ebpf_acl *found)
+static uint32_t find_slot(const struct nve_acl *acl, struct nve_ebpf_acl *found)
 {
 	struct nve_ebpf_cells cells = { 0 };
 	uint32_t slot = 0;
@@ -304,6 +323,8 @@ static uint32_t find_slot(const struct nve_acl *acl, const struct nve_ebpf_acl *
 		if (found[i].fd && !memcmp(found[i].fingerprint, cells.v[0].head.fingerprint,
 					   sizeof(found[i].fingerprint)))
 			slot = i;
+	if (slot)
+		note_sum(&found[slot], &cells);
 	free(cells.v);
 	return slot;
 }

@@ -10,6 +10,8 @@ struct nve_ebpf_cells {
 	uint32_t n, room;
 };
 /* 'rows': the first row of acl that is theirs.  The cells are the caller's to free: -ENOMEM. */
+/* Of cells from 'first' on, whatever their counters' rows are; 'sum' 0 to begin with. */
+uint64_t nve_ebpf_cells_sum(const union nve_acl_cell *v, uint32_t first, uint32_t n, uint64_t sum);
 int nve_ebpf_cells_make(const struct nve_acl *acl, uint32_t rows, struct nve_ebpf_cells *ret);
 
 /* --- sets ------------------------------------------------------------------------------------- */
@@ -19,6 +21,8 @@ struct nve_ebpf_acl {
 	uint32_t rows; /* of acl: its first, and how many */
 	uint32_t n_rows;
 	uint64_t fingerprint[2];
+	uint64_t sum; /* of the cells, see nve_ebpf_cells_sum() */
+	uint32_t n_cells;
 };
 
 struct nve_ebpf_acls {
@@ -34,6 +38,8 @@ int nve_ebpf_acl_del(struct nve_dp *dp, uint32_t id);
 /* apply(): before any row leads to them, and after the last one has gone. */
 void nve_ebpf_acls_write(struct nve_dp *dp);
 void nve_ebpf_acls_remove(struct nve_dp *dp);
+/* Writes all cells of a set that is in use again, as they were made. */
+int nve_ebpf_acl_refill(struct nve_dp *dp, uint32_t id);
 /* resync: takes over the sets that are in the tables and right. */
 int nve_ebpf_acls_adopt(struct nve_dp *dp);
 /* ... and empties the slots that nobody has. */

@@ -19,10 +19,16 @@ static const struct {
 #undef ANSWER
 };
 
-int nve_ebpf_icmp_rate(struct nve_dp *dp)
+struct nve_meter nve_ebpf_icmp_meter(void)
 {
 	const uint64_t each = 1000000000 / ICMP_RATE; /* ns */
-	const struct nve_meter meter = { .cost = each << 16, .burst = each * ICMP_BURST };
+
+	return (struct nve_meter){ .cost = each << 16, .burst = each * ICMP_BURST };
+}
+
+int nve_ebpf_icmp_rate(struct nve_dp *dp)
+{
+	const struct nve_meter meter = nve_ebpf_icmp_meter();
 
 	for (uint32_t i = 0; i < NVE_ICMP_METERS; i++) {
 		int r = bpf_map_update_elem(dp->map[NVE_MAP_ICMP_METER], &i, &meter, BPF_ANY);

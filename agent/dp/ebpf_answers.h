@@ -4,6 +4,8 @@
 
 #include "dp/ebpf.h"
 
+/* The full bucket of every row of icmp_meter. */
+struct nve_meter nve_ebpf_icmp_meter(void);
 /* Sets the rate of ICMP errors (nve_icmp_meter): -errno. */
 int nve_ebpf_icmp_rate(struct nve_dp *dp);
 /* Members of nve_dp_ops, see there. */

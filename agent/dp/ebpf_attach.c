@@ -19,8 +19,6 @@
 #include "dp/ebpf_net.h"
 #include "dp/ebpf_tables.h"
 
-/* Not in Debian 12's headers; older kernels answer -EINVAL. */
-enum { ATTACH_TCX_INGRESS = 46 };
 enum { CLSACT_HANDLE = 1, CLSACT_PRIORITY = 1 };
 
 struct nve_port nve_ebpf_port_row(const struct nve_dp *dp, uint16_t slot)
@@ -41,14 +39,26 @@ static void pin_name(char name[32], const char *kind, uint32_t ifindex)
 	snprintf(name, 32, "%s_%u", kind, ifindex);
 }
 
-/* The link that an earlier agent left, now with our program; -1 if there is none that lives. */
-static int link_take_over(const char *path, int prog)
+static bool lives(int link)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	/* tcx has its interface at the same place. */
+	return bpf_obj_get_info_by_fd(link, &info, &len) == 0 && info.xdp.ifindex;
+}
+
+/*
+ * The link that an earlier agent left, now with our program; -1 if there is none that lives.  While
+ * our maps are still empty its own program stays: see ebpf_migrate.c.
+ */
+static int link_take_over(const struct nve_dp *dp, const char *path, int prog)
 {
 	int fd = bpf_obj_get(path);
 
 	if (fd < 0)
 		return -1;
-	if (bpf_link_update(fd, prog, NULL) == 0)
+	if (dp->migrating ? lives(fd) : bpf_link_update(fd, prog, NULL) == 0)
 		return fd;
 	bpf_link_detach(fd);
 	close(fd);
@@ -66,7 +76,7 @@ int nve_ebpf_link_make(struct nve_dp *dp, const char *kind, int prog, uint32_t i
 
 	pin_name(name, kind, ifindex);
 	pinned = nve_ebpf_pin_path(dp, path, name);
-	fd = pinned ? link_take_over(path, prog) : -1;
+	fd = pinned ? link_take_over(dp, path, prog) : -1;
 	if (fd >= 0)
 		return fd;
 	fd = bpf_link_create(prog, ifindex, type, &opts);
@@ -102,19 +112,32 @@ void nve_ebpf_link_end(struct nve_dp *dp, const char *kind, uint32_t ifindex, in
 	*fd = -1;
 }
 
-static int clsact(struct nve_dp *dp, uint16_t slot, int prog)
+int nve_ebpf_clsact_make(struct nve_dp *dp, uint16_t slot, int prog)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = dp->ports[slot].ifindex,
 			    .attach_point = BPF_TC_INGRESS);
 	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog, .handle = CLSACT_HANDLE,
 			    .priority = CLSACT_PRIORITY, .flags = BPF_TC_F_REPLACE);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, there, .handle = CLSACT_HANDLE,
+			    .priority = CLSACT_PRIORITY);
 	int r = bpf_tc_hook_create(&hook);
 
 	if (r < 0 && r != -EEXIST)
 		return r;
-	r = bpf_tc_attach(&hook, &opts);
+	/* As with links, an earlier agent's program stays while our maps are empty. */
+	r = dp->migrating && bpf_tc_query(&hook, &there) == 0 ? 0 : bpf_tc_attach(&hook, &opts);
 	dp->ports[slot].clsact = r == 0;
 	return r;
+}
+
+uint32_t nve_ebpf_clsact_prog(const struct nve_dp *dp, uint16_t slot)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = dp->ports[slot].ifindex,
+			    .attach_point = BPF_TC_INGRESS);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
+			    .priority = CLSACT_PRIORITY);
+
+	return bpf_tc_query(&hook, &opts) == 0 ? opts.prog_id : 0;
 }
 
 static void clsact_end(struct nve_dp *dp, uint16_t slot)
@@ -129,6 +152,37 @@ static void clsact_end(struct nve_dp *dp, uint16_t slot)
 	dp->ports[slot].clsact = false;
 }
 
+static int port_update(struct nve_dp *dp, uint16_t slot)
+{
+	const struct nve_ebpf_port *p = &dp->ports[slot];
+	bool access = dp->shadow.ports[slot].role == NVE_DP_ACCESS;
+	int xdp = dp->prog[access ? NVE_PROG_XDP_ACCESS : NVE_PROG_XDP_UNDERLAY];
+	int tc = dp->prog[access ? NVE_PROG_TC_ACCESS : NVE_PROG_TC_UNDERLAY];
+	int r = 0;
+
+	if (p->clsact)
+		r = nve_ebpf_clsact_make(dp, slot, tc);
+	if (r == 0 && p->tc_link >= 0)
+		r = bpf_link_update(p->tc_link, tc, NULL);
+	if (r == 0 && p->xdp_link >= 0)
+		r = bpf_link_update(p->xdp_link, xdp, NULL);
+	return r;
+}
+
+/* What is sent to the loop is understood there by the program of the same agent: it goes first. */
+int nve_ebpf_links_update(struct nve_dp *dp)
+{
+	int r = 0;
+
+	dp->migrating = false; /* from now on the new maps are those that count */
+	if (dp->copier.link >= 0)
+		r = bpf_link_update(dp->copier.link, dp->prog[NVE_PROG_XDP_COPY], NULL);
+	for (uint16_t i = 0; i < NVE_PORTS_MAX && r == 0; i++)
+		if (dp->shadow.port_is_set[i] && dp->ports[i].ifindex)
+			r = port_update(dp, i);
+	return r;
+}
+
 /* --- one port --------------------------------------------------------------------------------- */
 
 static int attach_tc(struct nve_dp *dp, uint16_t slot)
@@ -137,13 +191,13 @@ static int attach_tc(struct nve_dp *dp, uint16_t slot)
 	bool access = dp->shadow.ports[slot].role == NVE_DP_ACCESS;
 	int prog = dp->prog[access ? NVE_PROG_TC_ACCESS : NVE_PROG_TC_UNDERLAY];
 
-	p->tc_link = nve_ebpf_link_make(dp, "tc", prog, p->ifindex, ATTACH_TCX_INGRESS);
+	p->tc_link = nve_ebpf_link_make(dp, "tc", prog, p->ifindex, NVE_ATTACH_TCX_INGRESS);
 	if (p->tc_link >= 0)
 		return 0;
 	if (p->tc_link != -EINVAL)
 		return p->tc_link;
 	p->tc_link = -1;
-	return clsact(dp, slot, prog);
+	return nve_ebpf_clsact_make(dp, slot, prog);
 }
 
 static int attach_xdp(struct nve_dp *dp, uint16_t slot)

@@ -30,10 +30,18 @@ struct text {
 
 /* What a key that is one number means. */
 static const char *const key_names[NVE_MAPS] = {
-	[NVE_MAP_PORT] = "ifindex",  [NVE_MAP_VAP] = "vap",     [NVE_MAP_TSI] = "tsi",
-	[NVE_MAP_VTEP] = "vtep",     [NVE_MAP_FLOOD] = "vn_id", [NVE_MAP_DROPS] = "reason",
-	[NVE_MAP_TSI_STATS] = "tsi", [NVE_MAP_BUM] = "vn_id",   [NVE_MAP_NEAR_VN] = "hash_and_vid",
+	[NVE_MAP_PORT] = "ifindex",
+	[NVE_MAP_VAP] = "vap",
+	[NVE_MAP_TSI] = "tsi",
+	[NVE_MAP_VTEP] = "vtep",
+	[NVE_MAP_FLOOD] = "vn_id",
+	[NVE_MAP_DROPS] = "reason",
+	[NVE_MAP_TSI_STATS] = "tsi",
+	[NVE_MAP_BUM] = "vn_id",
+	[NVE_MAP_NEAR_VN] = "hash_and_vid",
 	[NVE_MAP_METER] = "meter",
+	[NVE_MAP_ICMP_METER] = "meter",
+	[NVE_MAP_ACL_SET] = "set",
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
@@ -166,7 +174,8 @@ static void say_type(struct text *t, const struct btf *btf, uint32_t id, const c
 
 struct nve_ebpf_dump {
 	enum nve_ebpf_map map;
-	struct btf *btf;
+	const struct btf *btf;
+	uint32_t key_type, value_type; /* in it */
 	struct bpf_map_info info;
 	nve_dp_row_fn *fn;
 	void *arg;
@@ -179,7 +188,7 @@ static void say_key(struct nve_ebpf_dump *d, const void *key)
 
 	d->key.len = 0;
 	if (d->info.key_size != sizeof(index)) {
-		say_type(&d->key, d->btf, d->info.btf_key_type_id, "", key);
+		say_type(&d->key, d->btf, d->key_type, "", key);
 		return;
 	}
 	memcpy(&index, key, sizeof(index));
@@ -222,7 +231,7 @@ static int dump_row(struct nve_dp *dp, void *arg, const void *key, const void *v
 	d->value.len = 0;
 	if (*name)
 		say(&d->value, "{\"%s\":", name);
-	say_type(&d->value, d->btf, d->info.btf_value_type_id, name, value);
+	say_type(&d->value, d->btf, d->value_type, name, value);
 	if (*name)
 		say(&d->value, "}");
 	d->fn(d->arg, d->key.s, d->value.s);
@@ -231,8 +240,6 @@ static int dump_row(struct nve_dp *dp, void *arg, const void *key, const void *v
 
 void nve_ebpf_dump_close(struct nve_ebpf_dump *d)
 {
-	if (d)
-		btf__free(d->btf);
 	free(d);
 }
 
@@ -251,10 +258,9 @@ int nve_ebpf_dump_open(struct nve_dp *dp, const char *table, struct nve_ebpf_dum
 		return -ENOMEM;
 	d->map = map;
 	r = bpf_obj_get_info_by_fd(dp->map[map], &d->info, &len);
-	if (r == 0)
-		d->btf = btf__load_from_kernel_by_id(d->info.btf_id);
-	if (r == 0 && !d->btf)
-		r = -errno;
+	d->btf = nve_ebpf_btf(dp);
+	d->key_type = dp->types[map].key;
+	d->value_type = dp->types[map].value;
 	if (r < 0)
 		nve_ebpf_dump_close(d);
 	else
@@ -323,6 +329,18 @@ int nve_ebpf_dump(struct nve_dp *dp, const char *table, nve_dp_row_fn *fn, void 
 	return r;
 }
 
+void nve_ebpf_dump_say(struct nve_ebpf_dump *d, const void *key, const void *value,
+		       const char **key_text, const char **value_text)
+{
+	say_key(d, key);
+	d->value.len = 0;
+	d->value.s[0] = '\0';
+	if (value && d->info.btf_value_type_id)
+		say_type(&d->value, d->btf, d->info.btf_value_type_id, "", value);
+	*key_text = d->key.s;
+	*value_text = d->value.s;
+}
+
 static int dump_near(struct nve_dp *dp, const void *at, struct nve_near_entry *value,
 		     nve_dp_row_fn *fn, void *arg)
 {
@@ -354,7 +372,7 @@ int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *ke
 	d->value.len = 0;
 	d->value.s[0] = '\0';
 	if (found)
-		say_type(&d->value, d->btf, d->info.btf_value_type_id, "", value);
+		say_type(&d->value, d->btf, d->value_type, "", value);
 	fn(arg, d->key.s, d->value.s);
 	return found;
 }

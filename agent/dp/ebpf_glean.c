@@ -26,16 +26,11 @@ bool nve_ebpf_glean_only(const struct nve_shadow_addr *a)
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-struct rows {
-	uint32_t n; /* of gleaner: none, the TSI's, and its VAP's */
-	struct nve_gleaner_key keys[2];
-	struct nve_gleaner row;
-};
-
-static void gleaner_rows(const struct nve_dp *dp, uint32_t slot,
-			 const struct nve_shadow_tsi_state *state, bool now, struct rows *ret)
+void nve_ebpf_gleaners(const struct nve_dp *dp, uint32_t slot,
+		       const struct nve_shadow_tsi_state *state, bool now,
+		       struct nve_ebpf_gleaners *ret)
 {
-	*ret = (struct rows){ .n = 0 };
+	*ret = (struct nve_ebpf_gleaners){ .n = 0 };
 	if (!state || !state->glean)
 		return;
 	ret->keys[ret->n++] = (struct nve_gleaner_key){ .owner = slot };
@@ -52,7 +47,7 @@ static void gleaner_rows(const struct nve_dp *dp, uint32_t slot,
 	};
 }
 
-static struct nve_gleaned_key gleaned_key(uint32_t slot, const struct nve_addr *addr)
+struct nve_gleaned_key nve_ebpf_gleaned_key(uint32_t slot, const struct nve_addr *addr)
 {
 	struct nve_gleaned_key key = { .tsi = slot };
 
@@ -74,16 +69,16 @@ static bool has(const struct nve_shadow_tsi_state *state, const struct nve_addr 
 static void remove_rows(struct nve_dp *dp, uint32_t slot)
 {
 	const struct nve_shadow_tsi *tsi = &dp->shadow.tsis[slot];
-	struct rows was, is;
+	struct nve_ebpf_gleaners was, is;
 
-	gleaner_rows(dp, slot, tsi->now, true, &was);
-	gleaner_rows(dp, slot, tsi->want, false, &is);
+	nve_ebpf_gleaners(dp, slot, tsi->now, true, &was);
+	nve_ebpf_gleaners(dp, slot, tsi->want, false, &is);
 	for (uint32_t i = 0; i < was.n; i++)
 		if (i >= is.n || memcmp(&was.keys[i], &is.keys[i], sizeof(was.keys[i])))
 			nve_ebpf_cut(dp, NVE_MAP_GLEANER, &was.keys[i]);
 	for (uint16_t i = 0; tsi->now && i < tsi->now->n_addrs; i++) {
 		const struct nve_shadow_addr *a = &tsi->now->addrs[i];
-		struct nve_gleaned_key key = gleaned_key(slot, &a->addr);
+		struct nve_gleaned_key key = nve_ebpf_gleaned_key(slot, &a->addr);
 
 		if (a->gleaned && !has(tsi->want, &a->addr))
 			nve_ebpf_cut(dp, NVE_MAP_GLEANED, &key);
@@ -96,10 +91,10 @@ static void add_rows(struct nve_dp *dp, uint32_t slot)
 	const struct nve_shadow_tsi *tsi = &dp->shadow.tsis[slot];
 	struct nve_gleaned told = { 0 };
 	struct timespec now;
-	struct rows was, is;
+	struct nve_ebpf_gleaners was, is;
 
-	gleaner_rows(dp, slot, tsi->now, true, &was);
-	gleaner_rows(dp, slot, tsi->want, false, &is);
+	nve_ebpf_gleaners(dp, slot, tsi->now, true, &was);
+	nve_ebpf_gleaners(dp, slot, tsi->want, false, &is);
 	for (uint32_t i = 0; i < is.n; i++)
 		if (i >= was.n || was.row.every != is.row.every ||
 		    memcmp(&was.keys[i], &is.keys[i], sizeof(was.keys[i])))
@@ -108,7 +103,7 @@ static void add_rows(struct nve_dp *dp, uint32_t slot)
 	told.told = now.tv_sec * SEC_NS + now.tv_nsec;
 	for (uint16_t i = 0; tsi->want && i < tsi->want->n_addrs; i++) {
 		const struct nve_shadow_addr *a = &tsi->want->addrs[i];
-		struct nve_gleaned_key key = gleaned_key(slot, &a->addr);
+		struct nve_gleaned_key key = nve_ebpf_gleaned_key(slot, &a->addr);
 
 		if (a->gleaned && !has(tsi->now, &a->addr))
 			nve_ebpf_put(dp, NVE_MAP_GLEANED, &key, &told);
@@ -129,16 +124,17 @@ void nve_ebpf_glean_apply(struct nve_dp *dp)
 void nve_ebpf_glean_want(struct nve_dp *dp, struct nve_rowset *gleaner, struct nve_rowset *gleaned)
 {
 	const struct nve_gleaned told = { 0 };
-	struct rows rows;
+	struct nve_ebpf_gleaners rows;
 
 	for (uint32_t slot = 0; slot < dp->shadow.limits.max_tsis; slot++) {
 		const struct nve_shadow_tsi_state *state = dp->shadow.tsis[slot].want;
 
-		gleaner_rows(dp, slot, state, false, &rows);
+		nve_ebpf_gleaners(dp, slot, state, false, &rows);
 		for (uint32_t i = 0; i < rows.n; i++)
 			nve_rowset_add(gleaner, &rows.keys[i], &rows.row);
 		for (uint16_t i = 0; state && i < state->n_addrs; i++) {
-			struct nve_gleaned_key key = gleaned_key(slot, &state->addrs[i].addr);
+			struct nve_gleaned_key key =
+				nve_ebpf_gleaned_key(slot, &state->addrs[i].addr);
 
 			if (state->addrs[i].gleaned)
 				nve_rowset_add(gleaned, &key, &told);

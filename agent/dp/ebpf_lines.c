@@ -33,15 +33,18 @@ uint32_t nve_ebpf_stats_rows(const struct nve_dp *dp)
 int nve_ebpf_lines_open(struct nve_dp *dp)
 {
 	dp->line_next = calloc(dp->n_lines + 1, sizeof(dp->line_next[0]));
+	dp->line_owner = calloc(dp->n_lines, sizeof(dp->line_owner[0]));
 	dp->line_first = calloc(max_tsis(dp), sizeof(dp->line_first[0]));
-	return dp->line_next && dp->line_first ? 0 : -ENOMEM;
+	dp->lines_known = false;
+	return dp->line_next && dp->line_owner && dp->line_first ? 0 : -ENOMEM;
 }
 
 void nve_ebpf_lines_close(struct nve_dp *dp)
 {
 	free(dp->line_next);
+	free(dp->line_owner);
 	free(dp->line_first);
-	dp->line_next = dp->line_first = NULL;
+	dp->line_next = dp->line_owner = dp->line_first = NULL;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -150,6 +153,7 @@ static void link_line(struct nve_dp *dp, uint32_t line, uint32_t slot)
 {
 	dp->line_next[line + 1] = dp->line_first[slot];
 	dp->line_first[slot] = line + 1;
+	dp->line_owner[line] = slot + 1;
 }
 
 static void unlink_line(struct nve_dp *dp, uint32_t line, uint32_t slot)
@@ -160,6 +164,7 @@ static void unlink_line(struct nve_dp *dp, uint32_t line, uint32_t slot)
 		at = &dp->line_next[*at];
 	if (*at)
 		*at = dp->line_next[line + 1];
+	dp->line_owner[line] = 0;
 }
 
 /* The plan, and that 'sum' is what its TSI has without the line; the state comes last. */
@@ -228,9 +233,11 @@ void nve_ebpf_lines_recover(struct nve_dp *dp)
 
 void nve_ebpf_line_cut_at(struct nve_dp *dp, uint32_t line)
 {
-	uint32_t slot = NVE_LINE_SLOT(line_of(dp, 0, line)->who);
+	uint32_t owner = dp->line_owner[line];
+	uint32_t slot = owner ? owner - 1 : NVE_LINE_SLOT(line_of(dp, 0, line)->who);
 
-	if (slot >= max_tsis(dp)) {
+	/* What nobody has counts for nobody, whatever somebody else has written there. */
+	if (slot >= max_tsis(dp) || (dp->lines_known && !owner)) {
 		clear_keys(dp, line);
 		return;
 	}
@@ -257,6 +264,8 @@ static void take_line(struct nve_dp *dp, uint32_t line, const struct nve_near_en
 	uint32_t seq = line_of(dp, 0, line)->who + 1;
 	struct nve_tsi_stats sum = { 0 };
 
+	if (dp->line_owner[line]) /* its key was not the agent's to clear */
+		nve_ebpf_line_cut_at(dp, line);
 	add(&sum, ledger(dp, e->slot), 1);
 	make_plan(dp, line, e->slot, &sum, NVE_LINE_IS_LEFT);
 	for (uint32_t cpu = 0; cpu < dp->n_cpus; cpu++)
@@ -278,11 +287,12 @@ static uint32_t way(const struct nve_dp *dp, uint64_t key, uint32_t vni, int i)
 	return nve_line_at(hash, dp->n_lines, i);
 }
 
-bool nve_ebpf_line_read(const struct nve_dp *dp, uint32_t line, struct nve_near_entry *ret)
+static bool read_copy(const struct nve_dp *dp, uint32_t cpu, uint32_t line,
+		      struct nve_near_entry *ret)
 {
-	const struct nve_tsi_stats *s = line_of(dp, 0, line);
+	const struct nve_tsi_stats *s = line_of(dp, cpu, line);
 
-	if (!key_at(dp, line))
+	if (!load((const uint64_t *)&s->key))
 		return false;
 	*ret = (struct nve_near_entry){
 		.key = s->key,
@@ -296,6 +306,39 @@ bool nve_ebpf_line_read(const struct nve_dp *dp, uint32_t line, struct nve_near_
 		.net = s->net & ~(0xffu & ~NVE_LINE_TUNNEL),
 	};
 	return true;
+}
+
+bool nve_ebpf_line_read(const struct nve_dp *dp, uint32_t line, struct nve_near_entry *ret)
+{
+	return read_copy(dp, 0, line, ret);
+}
+
+bool nve_ebpf_line_copy(const struct nve_dp *dp, uint32_t copy, struct nve_near_entry *ret)
+{
+	return read_copy(dp, copy / dp->n_lines, copy % dp->n_lines, ret);
+}
+
+bool nve_ebpf_line_in_place(const struct nve_dp *dp, uint32_t copy, const struct nve_near_entry *e,
+			    uint32_t vni)
+{
+	uint32_t line = copy % dp->n_lines;
+
+	return dp->line_owner[line] == e->slot + 1 &&
+	       (way(dp, e->key, vni, 0) == line || way(dp, e->key, vni, 1) == line);
+}
+
+void nve_ebpf_lines_empty(struct nve_dp *dp)
+{
+	nve_ebpf_lines_recover(dp);
+	for (uint32_t line = 0; line < dp->n_lines; line++) {
+		bool any = dp->line_owner[line];
+
+		for (uint32_t cpu = 0; cpu < dp->n_cpus && !any; cpu++)
+			any = load((const uint64_t *)&line_of(dp, cpu, line)->key);
+		if (any)
+			nve_ebpf_line_cut_at(dp, line);
+	}
+	dp->lines_known = true;
 }
 
 static uint32_t find(const struct nve_dp *dp, uint64_t key, uint32_t vni)
@@ -322,6 +365,10 @@ static bool make_room(struct nve_dp *dp, uint32_t line, int depth)
 
 	if (!nve_ebpf_line_read(dp, line, &e))
 		return true;
+	if (dp->line_owner[line] != e.slot + 1) { /* somebody else has written it */
+		nve_ebpf_line_cut_at(dp, line);
+		return true;
+	}
 	other = way(dp, e.key, e.net >> 8, way(dp, e.key, e.net >> 8, 0) == line);
 	if (other == line || !depth || !make_room(dp, other, depth - 1))
 		return false;

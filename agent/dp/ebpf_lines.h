@@ -27,8 +27,10 @@ uint32_t nve_ebpf_stats_rows(const struct nve_dp *dp);
 int nve_ebpf_lines_open(struct nve_dp *dp);
 void nve_ebpf_lines_close(struct nve_dp *dp);
 
-/* What an agent began that was ended meanwhile; before all else. */
+/* What an agent began that was ended meanwhile. */
 void nve_ebpf_lines_recover(struct nve_dp *dp);
+/* All lines are nobody's, whatever was in them; before all else, at first. */
+void nve_ebpf_lines_empty(struct nve_dp *dp);
 /* Takes the entry of a TSI, whose key has no line; 'vni' is its VN's.  False: there is no room. */
 bool nve_ebpf_line_put(struct nve_dp *dp, const struct nve_near_entry *e, uint32_t vni);
 /* False: the key has no line. */
@@ -38,6 +40,11 @@ bool nve_ebpf_line_get(const struct nve_dp *dp, uint64_t key, uint32_t vni,
 /* The entry in that line; false: it is nobody's. */
 bool nve_ebpf_line_read(const struct nve_dp *dp, uint32_t line, struct nve_near_entry *ret);
 void nve_ebpf_line_cut_at(struct nve_dp *dp, uint32_t line);
+/* For the check, of the copies that CPUs have of lines, dp->n_lines on each: what is in one; and
+ * whether that was put there by this agent. */
+bool nve_ebpf_line_copy(const struct nve_dp *dp, uint32_t copy, struct nve_near_entry *ret);
+bool nve_ebpf_line_in_place(const struct nve_dp *dp, uint32_t copy, const struct nve_near_entry *e,
+			    uint32_t vni);
 
 /* All that is counted of a TSI. */
 struct nve_ebpf_counts nve_ebpf_counts(const struct nve_dp *dp, uint32_t slot);

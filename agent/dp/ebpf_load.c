@@ -3,8 +3,8 @@
  * Programs and maps: sized, loaded, pinned, and mapped.  The only file
  * that sees the skeleton, but for ebpf_why.c, which loads a second one over the same maps, and
  * ebpf_glean.c, which reads its ring buffer.
- * Maps that an earlier agent pinned are taken over if layout and sizes are ours; programs are
- * always loaded anew.
+ * Maps that an earlier agent pinned are taken over if layout and sizes are ours, and replaced if
+ * the layout is an earlier one (ebpf_migrate.c); programs are always loaded anew.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -24,13 +24,6 @@ enum {
 	SLACK = 4096, /* rows of a change, beyond those before and after; see ebpf_apply.c */
 	TSI_DROPS_MAX = 65536,
 };
-
-/* Tells what pinned maps look like; pinned beside them. */
-struct meta {
-	uint32_t version;
-	uint32_t pad;
-};
-#define META "nve_meta"
 
 static const char *const map_names[NVE_MAPS] = {
 	[NVE_MAP_PORT] = "nve_port",
@@ -74,6 +67,11 @@ static const char *const copier_names[NVE_COPIER_MAPS] = {
 const char *nve_ebpf_map_name(enum nve_ebpf_map map)
 {
 	return map_names[map];
+}
+
+const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map)
+{
+	return copier_names[map];
 }
 
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog)
@@ -152,51 +150,6 @@ static bool per_cpu(const struct bpf_map *map)
 
 /* --- pinned maps ------------------------------------------------------------------------------ */
 
-/* 0: nothing is pinned; 1: something of our version is. */
-static int check_meta(const struct nve_dp *dp, char **err)
-{
-	struct meta meta = { 0 };
-	uint32_t zero = 0;
-	char path[256];
-	int fd, r;
-
-	if (!nve_ebpf_pin_path(dp, path, META))
-		return 0;
-	fd = bpf_obj_get(path);
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return nve_ebpf_error(err, fd, "%s: %s", path, strerror(-fd));
-	r = bpf_map_lookup_elem(fd, &zero, &meta);
-	close(fd);
-	if (r == 0 && meta.version == NVE_ABI_VERSION)
-		return 1;
-	return nve_ebpf_error(err, -EPROTO,
-			      "the maps below %s are of version %u of their layout, this agent "
-			      "knows version %d: run 'nved --flush' (traffic stops until the agent "
-			      "has started again)",
-			      dp->pin_dir, meta.version, NVE_ABI_VERSION);
-}
-
-static int pin_meta(const struct nve_dp *dp)
-{
-	const struct meta meta = { .version = NVE_ABI_VERSION };
-	uint32_t zero = 0;
-	char path[256];
-	int fd, r;
-
-	if (!nve_ebpf_pin_path(dp, path, META))
-		return 0;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, META, sizeof(zero), sizeof(meta), 1, NULL);
-	if (fd < 0)
-		return fd;
-	r = bpf_map_update_elem(fd, &zero, &meta, BPF_ANY);
-	if (r == 0)
-		r = bpf_obj_pin(fd, path);
-	close(fd);
-	return r;
-}
-
 static int take_over(const struct nve_dp *dp, struct bpf_map *map, char **err)
 {
 	const char *name = bpf_map__name(map);
@@ -229,15 +182,46 @@ static int take_over(const struct nve_dp *dp, struct bpf_map *map, char **err)
 	return r;
 }
 
-static int pin(const struct nve_dp *dp, const char *name, int fd, char **err)
+static int pin(const char *below, const char *name, int fd, char **err)
 {
 	char path[256];
 	int r;
 
-	if (!nve_ebpf_pin_path(dp, path, name) || access(path, F_OK) == 0)
+	if (snprintf(path, sizeof(path), "%s/%s", below, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (access(path, F_OK) == 0)
 		return 0;
 	r = bpf_obj_pin(fd, path);
 	return r < 0 ? nve_ebpf_error(err, r, "%s: cannot pin: %s", path, strerror(-r)) : 0;
+}
+
+/* Where there was none of our layout, 'dp' gets one. */
+static int pin_meta(struct nve_dp *dp, const char *below, char **err)
+{
+	const uint32_t meta[2] = { NVE_ABI_VERSION };
+	uint32_t zero = 0;
+	int r = 0, fd;
+
+	if (!dp->meta) {
+		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NVE_PIN_META, sizeof(zero), sizeof(meta), 1,
+				    NULL);
+		if (fd < 0)
+			return nve_ebpf_error(err, fd, "BPF maps: %s", strerror(-fd));
+		dp->meta = fd;
+		r = bpf_map_update_elem(fd, &zero, meta, BPF_ANY);
+	}
+	return r < 0 ? r : pin(below, NVE_PIN_META, dp->meta, err);
+}
+
+int nve_ebpf_pin_maps(struct nve_dp *dp, const char *below, char **err)
+{
+	int r = pin_meta(dp, below, err);
+
+	for (int i = 0; i < NVE_MAPS && r == 0; i++)
+		r = pin(below, map_names[i], dp->map[i], err);
+	for (int i = 0; i < NVE_COPIER_MAPS && r == 0; i++)
+		r = pin(below, copier_names[i], dp->copier.map[i], err);
+	return r;
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -258,6 +242,10 @@ static int prepare(struct nve_dp *dp, struct nve *skel, bool pinned, char **err)
 		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
 		int r = bpf_map__set_max_entries(map, map_size(dp, i));
 
+		/* Before the map becomes an old one: its types are numbered as in another object.
+		 */
+		dp->types[i].key = bpf_map__btf_key_type_id(map);
+		dp->types[i].value = bpf_map__btf_value_type_id(map);
 		if (r == 0 && pinned)
 			r = take_over(dp, map, err);
 		if (r < 0)
@@ -355,7 +343,7 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 int nve_ebpf_load(struct nve_dp *dp, char **err)
 {
 	struct nve *skel;
-	int r, pinned = check_meta(dp, err), cpus = libbpf_num_possible_cpus();
+	int r, pinned = nve_ebpf_check_meta(dp, err), cpus = libbpf_num_possible_cpus();
 
 	if (pinned < 0 || cpus < 0)
 		return pinned < 0 ? pinned : cpus;
@@ -380,15 +368,16 @@ int nve_ebpf_load(struct nve_dp *dp, char **err)
 		return nve_ebpf_error(err, r, "the kernel does not load the BPF programs: %s%s",
 				      strerror(-r), r == -EPERM ? "; root is needed" : "");
 	r = use(dp, skel);
-	if (r == 0 && !pinned)
-		r = pin_meta(dp);
 	if (r < 0)
 		return nve_ebpf_error(err, r, "BPF maps: %s", strerror(-r));
-	for (int i = 0; i < NVE_MAPS && r == 0; i++)
-		r = pin(dp, map_names[i], dp->map[i], err);
-	for (int i = 0; i < NVE_COPIER_MAPS && r == 0; i++)
-		r = pin(dp, copier_names[i], dp->copier.map[i], err);
-	return r;
+	return dp->pin_dir && !dp->migrating ? nve_ebpf_pin_maps(dp, dp->pin_dir, err) : 0;
+}
+
+const struct btf *nve_ebpf_btf(const struct nve_dp *dp)
+{
+	const struct nve *skel = dp->object;
+
+	return bpf_object__btf(skel->obj);
 }
 
 void nve_ebpf_unload(struct nve_dp *dp)
@@ -398,6 +387,8 @@ void nve_ebpf_unload(struct nve_dp *dp)
 			munmap(*place_of(dp, &mapped[i]), bytes_of(dp, &mapped[i]));
 	nve_ebpf_lines_close(dp);
 	nve_ebpf_meters_close(dp);
+	if (dp->meta > 0)
+		close(dp->meta);
 	for (int i = 0; i < NVE_MAPS; i++)
 		nve_ebpf_rows_close(&dp->buffer[i]);
 	if (dp->object)

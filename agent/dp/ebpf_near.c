@@ -138,6 +138,19 @@ void nve_ebpf_near_tsi_end(struct nve_dp *dp, uint32_t slot)
 
 /* --- VNs -------------------------------------------------------------------------------------- */
 
+static struct nve_near_entry peer_entry(const struct nve_shadow_vn *vn,
+					const struct nve_peer_key *key, const struct nve_peer *row)
+{
+	struct nve_near_entry e = { .kind = NVE_NEAR_PEER, .slot = vn->number };
+	uint32_t ip;
+
+	memcpy(&ip, key->ip + 12, sizeof(ip));
+	e.key = NVE_NEAR_PEER_KEY(key->vni, ip);
+	e.ifindex = row->vn_id;
+	e.net = key->vni << 8 | row->tunnel;
+	return e;
+}
+
 static void each_peer(struct nve_dp *dp, const struct nve_shadow_vn *vn, bool now, bool publish)
 {
 	const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -145,16 +158,12 @@ static void each_peer(struct nve_dp *dp, const struct nve_shadow_vn *vn, bool no
 	struct nve_peer row;
 
 	for (uint32_t i = 0; vn->number && i < nve_ebpf_n_peers(vn, now); i++) {
-		struct nve_near_entry e = { .kind = NVE_NEAR_PEER, .slot = vn->number };
-		uint32_t ip;
+		struct nve_near_entry e;
 
 		if (!nve_ebpf_peer_row(dp, vn, now, i, &key, &row) ||
 		    memcmp(key.ip, mapped, sizeof(mapped)))
 			continue;
-		memcpy(&ip, key.ip + 12, sizeof(ip));
-		e.key = NVE_NEAR_PEER_KEY(key.vni, ip);
-		e.ifindex = row.vn_id;
-		e.net = key.vni << 8 | row.tunnel;
+		e = peer_entry(vn, &key, &row);
 		if (publish)
 			nve_ebpf_near_put(dp, &e);
 		else
@@ -292,4 +301,67 @@ void nve_ebpf_near_fill(struct nve_dp *dp)
 	for (uint32_t i = 0; i < dp->shadow.fdb_top; i++)
 		if (dp->shadow.fdb[i].want)
 			publish_fdb(dp, &dp->shadow.fdb[i]);
+}
+
+/* --- what of it is right (the check) ---------------------------------------------------------- */
+
+static bool peer_of(struct nve_dp *dp, const struct nve_shadow_vn *vn, uint64_t key,
+		    struct nve_near_entry *ret)
+{
+	const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct nve_peer_key its;
+	struct nve_peer row;
+
+	for (uint32_t i = 0; vn->number && i < nve_ebpf_n_peers(vn, false); i++) {
+		if (!nve_ebpf_peer_row(dp, vn, false, i, &its, &row) ||
+		    memcmp(its.ip, mapped, sizeof(mapped)))
+			continue;
+		*ret = peer_entry(vn, &its, &row);
+		if (ret->key == key)
+			return true;
+	}
+	return false;
+}
+
+/* The entry says of which VN it is; if it lies, all are asked. */
+static bool want_peer(struct nve_dp *dp, const struct nve_near_entry *e, struct nve_near_entry *ret)
+{
+	struct nve_shadow_vn *vn = nve_shadow_vn(&dp->shadow, e->ifindex);
+	struct nve_hash_node *node = NULL;
+
+	if (vn && peer_of(dp, vn, e->key, ret))
+		return true;
+	while ((vn = next_vn(dp, &node)))
+		if (peer_of(dp, vn, e->key, ret))
+			return true;
+	return false;
+}
+
+bool nve_ebpf_near_want(struct nve_dp *dp, const struct nve_near_entry *e,
+			struct nve_near_entry *ret)
+{
+	const struct nve_shadow_fdb *fdb;
+	uint32_t number = e->key >> 48;
+	uint8_t mac[8];
+
+	if (e->key >> 56 == 0xff)
+		return want_peer(dp, e, ret);
+	memcpy(mac, &e->key, sizeof(mac));
+	if (!number || number > NVE_NEAR_VN_MAX || !dp->near_taken[number])
+		return false;
+	fdb = nve_shadow_fdb(&dp->shadow, dp->near_taken[number], mac);
+	if (!fdb || number_of(dp, fdb->vn_id) != number || !say_fdb(dp, fdb, ret))
+		return false;
+	ret->key = e->key;
+	return true;
+}
+
+bool nve_ebpf_near_same(const struct nve_dp *dp, const struct nve_near_entry *a,
+			const struct nve_near_entry *b)
+{
+	struct nve_near_entry x = *a, y = *b;
+
+	(void)dp;
+	x.seq = y.seq = 0; /* another after each change */
+	return !memcmp(&x, &y, sizeof(x));
 }

@@ -31,6 +31,16 @@ void nve_ebpf_near_fill(struct nve_dp *dp);
 void nve_ebpf_near_tsi_begin(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_near_tsi_end(struct nve_dp *dp, uint32_t slot);
 
+/* For the check: what an entry of that one's key should say; false: there should be none. */
+bool nve_ebpf_near_want(struct nve_dp *dp, const struct nve_near_entry *e,
+			struct nve_near_entry *ret);
+bool nve_ebpf_near_same(const struct nve_dp *dp, const struct nve_near_entry *a,
+			const struct nve_near_entry *b);
+
+/* For the check, place by place: is there an entry, and is it where it would be put? */
+uint32_t nve_ebpf_near_places(const struct nve_dp *dp);
+bool nve_ebpf_near_at(const struct nve_dp *dp, uint32_t at, struct nve_near_entry *ret,
+		      bool *in_place);
 /* False: there is none. */
 bool nve_ebpf_near_get(const struct nve_dp *dp, uint64_t key, struct nve_near_entry *ret);
 /* Key and value as in dump(); 'e' NULL: value "". */

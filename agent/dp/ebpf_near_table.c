@@ -54,6 +54,29 @@ bool nve_ebpf_near_get(const struct nve_dp *dp, uint64_t key, struct nve_near_en
 	return e || (key && nve_ebpf_line_get(dp, key, vni_of(dp, key), ret));
 }
 
+uint32_t nve_ebpf_near_places(const struct nve_dp *dp)
+{
+	return (dp->near_mask + 1) * NVE_NEAR_WAYS + dp->n_lines * dp->n_cpus;
+}
+
+bool nve_ebpf_near_at(const struct nve_dp *dp, uint32_t at, struct nve_near_entry *ret,
+		      bool *in_place)
+{
+	uint32_t n = (dp->near_mask + 1) * NVE_NEAR_WAYS;
+	const struct nve_near_entry *e;
+
+	if (at >= n) {
+		if (!nve_ebpf_line_copy(dp, at - n, ret))
+			return false;
+		*in_place = nve_ebpf_line_in_place(dp, at - n, ret, vni_of(dp, ret->key));
+		return true;
+	}
+	e = &dp->near[at / NVE_NEAR_WAYS].e[at % NVE_NEAR_WAYS];
+	*ret = *e;
+	*in_place = ret->key && find(dp, ret->key) == e;
+	return ret->key;
+}
+
 uint32_t nve_ebpf_near_max(const struct nve_dp *dp)
 {
 	return (dp->near_mask + 1) * NVE_NEAR_WAYS + dp->n_lines;
@@ -108,9 +131,14 @@ static struct nve_near_entry *make_room(struct nve_dp *dp, struct nve_near_bucke
 static bool put(struct nve_dp *dp, const struct nve_near_entry *e)
 {
 	struct nve_near_bucket *a = bucket(dp, e->key, false), *b = bucket(dp, e->key, true);
-	struct nve_near_entry *place = in_bucket(a, 0) ?: in_bucket(b, 0) ?: make_room(dp, a)
-				       ?: make_room(dp, b);
+	struct nve_near_entry *place = in_bucket(a, 0);
 
+	if (!place)
+		place = in_bucket(b, 0);
+	if (!place)
+		place = make_room(dp, a);
+	if (!place)
+		place = make_room(dp, b);
 	if (place)
 		write_entry(place, e);
 	return place;
@@ -144,7 +172,7 @@ void nve_ebpf_near_cut(struct nve_dp *dp, uint64_t key)
 	dp->near_of[owner(key)]--;
 }
 
-/* All entries there are, or those of the VN that has the number. */
+/* Entries in near itself: all, or those of the VN that has the number. */
 static void sweep(struct nve_dp *dp, uint32_t number)
 {
 	for (uint32_t i = 0; i < (dp->near_mask + 1) * NVE_NEAR_WAYS; i++) {
@@ -154,17 +182,21 @@ static void sweep(struct nve_dp *dp, uint32_t number)
 		if (key && (!number || owner(key) == number))
 			clear_entry(e);
 	}
+}
+
+static void sweep_lines(struct nve_dp *dp, uint32_t number)
+{
 	for (uint32_t i = 0; i < dp->n_lines; i++) {
 		struct nve_near_entry e;
 
-		if (nve_ebpf_line_read(dp, i, &e) && (!number || owner(e.key) == number))
+		if (nve_ebpf_line_read(dp, i, &e) && owner(e.key) == number)
 			nve_ebpf_line_cut_at(dp, i);
 	}
 }
 
 void nve_ebpf_near_empty(struct nve_dp *dp)
 {
-	nve_ebpf_lines_recover(dp);
+	nve_ebpf_lines_empty(dp);
 	sweep(dp, 0);
 	for (uint32_t i = 0; i < NVE_NEAR_PORTS * NVE_VID_COUNT; i++)
 		if (load((uint64_t *)(void *)&dp->near_vn[i]))
@@ -193,8 +225,10 @@ uint16_t nve_ebpf_near_number_take(struct nve_dp *dp, uint32_t vn_id)
 /* Its forwarding entries went with it, or before; what is left of them would be the next VN's. */
 void nve_ebpf_near_number_free(struct nve_dp *dp, uint16_t number)
 {
-	if (dp->near_of[number])
+	if (dp->near_of[number]) {
 		sweep(dp, number);
+		sweep_lines(dp, number);
+	}
 	dp->n_near -= dp->near_of[number];
 	dp->near_of[number] = 0;
 	dp->near_taken[number] = 0;

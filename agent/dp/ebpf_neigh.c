@@ -196,8 +196,6 @@ static uint16_t checksum(const uint8_t *p, size_t len)
 	uint32_t sum = 0;
 
 	for (size_t i = 0; i < len; i += 2)
-		/* A header's fields without initializer are zero, which the analyzer forgets.
-		 * NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 		sum += p[i] << 8 | p[i + 1];
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -212,14 +210,14 @@ static uint8_t *append(uint8_t *to, const void *from, size_t len)
 
 static uint8_t *append_ip4(const struct nve_dp *dp, const struct nve_ip *to, uint8_t *p)
 {
-	struct iphdr ip = {
-		.version = 4,
-		.ihl = 5,
-		.frag_off = htons(IP_DF),
-		.ttl = HOP_LIMIT,
-		.protocol = IPPROTO_UDP,
-	};
+	struct iphdr ip;
 
+	memset(&ip, 0, sizeof(ip)); /* as bytes: so they are summed up */
+	ip.version = 4;
+	ip.ihl = 5;
+	ip.frag_off = htons(IP_DF);
+	ip.ttl = HOP_LIMIT;
+	ip.protocol = IPPROTO_UDP;
 	memcpy(&ip.saddr, dp->local_vtep.bytes, 4);
 	memcpy(&ip.daddr, to->bytes, 4);
 	ip.check = htons(checksum((uint8_t *)&ip, sizeof(ip)));
@@ -288,27 +286,33 @@ static int write_row(struct nve_dp *dp, uint32_t slot, struct nve_vtep *row)
 	return r < 0 ? r : bpf_map_update_elem(fd, &slot, row, BPF_ANY);
 }
 
-static int vtep_write(struct nve_dp *dp, uint32_t slot)
+void nve_ebpf_vtep_row(const struct nve_dp *dp, uint32_t slot, struct nve_vtep *row)
 {
 	const struct nve_ip *ip = &dp->shadow.vteps[slot].want;
 	const struct nve_ebpf_hop *hop = &dp->hops[slot];
 	const struct nve_ebpf_port *port = underlay(dp, hop->ifindex);
-	struct nve_vtep row = { 0 };
 	const uint8_t none[NVE_MAC_LEN] = { 0 };
 	bool resolved = port && hop->resolved;
 
+	*row = (struct nve_vtep){ .family = ip->family };
 	if (!ip->family)
-		return write_row(dp, slot, &row);
-	row.family = ip->family;
-	nve_ebpf_ip16(row.ip, ip->family == 4, ip->bytes);
-	outer_header(dp, ip, resolved ? hop->mac : none, resolved ? port->mac : none, &row);
-	if (resolved) {
-		row.flags = NVE_VTEP_RESOLVED;
-		row.flags |= port->flags & NVE_PORT_XDP ? NVE_VTEP_XDP : 0;
-		row.ifindex = hop->ifindex;
-		row.mtu = port->mtu;
-		row.port = port - dp->ports;
-	}
+		return;
+	nve_ebpf_ip16(row->ip, ip->family == 4, ip->bytes);
+	outer_header(dp, ip, resolved ? hop->mac : none, resolved ? port->mac : none, row);
+	if (!resolved)
+		return;
+	row->flags = NVE_VTEP_RESOLVED;
+	row->flags |= port->flags & NVE_PORT_XDP ? NVE_VTEP_XDP : 0;
+	row->ifindex = hop->ifindex;
+	row->mtu = port->mtu;
+	row->port = port - dp->ports;
+}
+
+int nve_ebpf_vtep_write(struct nve_dp *dp, uint32_t slot)
+{
+	struct nve_vtep row;
+
+	nve_ebpf_vtep_row(dp, slot, &row);
 	return write_row(dp, slot, &row);
 }
 
@@ -348,7 +352,7 @@ int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot)
 
 	if (!ip->family || !find_route(dp, ip, &route) || !underlay(dp, route.ifindex)) {
 		*hop = (struct nve_ebpf_hop){ 0 };
-		return vtep_write(dp, slot);
+		return nve_ebpf_vtep_write(dp, slot);
 	}
 	if (hop->ifindex != route.ifindex || !same_ip(&hop->via, &route.via)) {
 		*hop = (struct nve_ebpf_hop){ .ifindex = route.ifindex, .via = route.via };
@@ -358,7 +362,7 @@ int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot)
 		take_mac(hop, &n);
 	if (!hop->asked && !(n.state & FIXED))
 		keep_resolved(dp, hop);
-	return vtep_write(dp, slot);
+	return nve_ebpf_vtep_write(dp, slot);
 }
 
 void nve_ebpf_vteps_resolve(struct nve_dp *dp)
@@ -387,6 +391,6 @@ void nve_ebpf_neigh_follow(struct nve_dp *dp, const struct nlmsghdr *msg)
 		if (!hop->asked &&
 		    (msg->nlmsg_type == RTM_DELNEIGH || !(n.state & (NUD_REACHABLE | FIXED))))
 			keep_resolved(dp, hop);
-		vtep_write(dp, i);
+		nve_ebpf_vtep_write(dp, i);
 	}
 }

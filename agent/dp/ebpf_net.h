@@ -19,11 +19,19 @@ void nve_ebpf_detach_others(struct nve_dp *dp);
 /* Detaches everything. */
 void nve_ebpf_detach_all(struct nve_dp *dp);
 
+/* For want of tcx: the TC program as a filter on clsact; its id there, 0: none. */
+int nve_ebpf_clsact_make(struct nve_dp *dp, uint16_t slot, int prog);
+uint32_t nve_ebpf_clsact_prog(const struct nve_dp *dp, uint16_t slot);
+/* Not in Debian 12's headers; older kernels answer -EINVAL. */
+enum { NVE_ATTACH_TCX_INGRESS = 46 };
+
 /*
  * The program at a hook (BPF_XDP, or tcx) of an interface, by a link that is pinned as KIND_IFINDEX
  * and was, if an earlier agent left one, only given the program: its fd, or -errno.
  */
 int nve_ebpf_link_make(struct nve_dp *dp, const char *kind, int prog, uint32_t ifindex, int type);
+/* Gives all ports' links (and clsact filters) this agent's programs: see ebpf_migrate.c. */
+int nve_ebpf_links_update(struct nve_dp *dp);
 /* Takes program, link and pin away; 'fd' may be -1. */
 void nve_ebpf_link_end(struct nve_dp *dp, const char *kind, uint32_t ifindex, int *fd);
 
@@ -79,6 +87,9 @@ int nve_ebpf_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_se
 /* Finds the way to the VTEP of a slot, and writes its row if that differs. */
 int nve_ebpf_vtep_resolve(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_vteps_resolve(struct nve_dp *dp);
+/* The row by what is known of the way; written if it differs. */
+void nve_ebpf_vtep_row(const struct nve_dp *dp, uint32_t slot, struct nve_vtep *row);
+int nve_ebpf_vtep_write(struct nve_dp *dp, uint32_t slot);
 /* Waits, a moment at most, for the next hops of VTEPs that this apply() is the first to know. */
 void nve_ebpf_vteps_await(struct nve_dp *dp);
 /* A neighbor changed. */

@@ -96,9 +96,9 @@ void nve_ebpf_fdb_follow(struct nve_dp *dp, const struct nve_ebpf_view *a,
 
 		if (x->active == y->active && !other_vn)
 			continue;
-		if (x->present)
+		if (x->present && a->state)
 			follow(dp, a, i);
-		if (y->present && (!x->present || other_vn))
+		if (y->present && b->state && (!x->present || other_vn))
 			follow(dp, b, i);
 	}
 }
@@ -230,6 +230,33 @@ void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot)
 	store_place(row, port->ifindex, state->tag, state->key.port);
 }
 
+void nve_ebpf_tsi_row(const struct nve_dp *dp, uint32_t slot, struct nve_tsi_row *row)
+{
+	const struct nve_shadow_tsi *tsi = &dp->shadow.tsis[slot];
+	const struct nve_shadow_tsi_state *state = tsi->want;
+	const struct nve_shadow_vn *vn =
+		state ? nve_shadow_vn(&dp->shadow, state->key.vn_id) : NULL;
+	const struct nve_shadow_vn_state *of = vn ? vn->want : NULL;
+
+	*row = (struct nve_tsi_row){ .live = tsi->gen };
+	if (!state)
+		return;
+	*row = (struct nve_tsi_row){
+		.live = (state->activated ? NVE_TSI_LIVE : 0) | tsi->gen,
+		.vn_id = state->key.vn_id,
+		.vni = of ? of->vni : 0,
+		.ifindex = dp->ports[state->key.port].ifindex,
+		.vid = state->tag,
+		.port = state->key.port,
+		.port_flags = dp->ports[state->key.port].flags,
+		.tunnel = of ? tunnel_flags(of) : 0,
+		.features = (state->glean ? NVE_TSI_GLEAN : 0) | nve_ebpf_acl_features(dp, of),
+		.epoch = state->epoch,
+		.acl = nve_ebpf_acl_slot(dp, of),
+	};
+	nve_ebpf_meter_row(dp, slot, row);
+}
+
 void nve_ebpf_tsi_clear(struct nve_dp *dp, uint32_t slot)
 {
 	nve_ebpf_tsi_live(dp, slot, false);
@@ -259,13 +286,32 @@ void nve_ebpf_tunnel_write(struct nve_dp *dp, const struct nve_shadow_vn *vn)
 	}
 }
 
+static uint8_t vap_state(const struct nve_shadow_vap_state *want)
+{
+	return !want->set ? NVE_VAP_NONE : want->quarantined ? NVE_VAP_QUARANTINED : NVE_VAP_LIVE;
+}
+
+void nve_ebpf_vap_want(const struct nve_dp *dp, const struct nve_shadow_vap *vap,
+		       struct nve_vap_row *row)
+{
+	const struct nve_shadow_vap_state *want = &vap->want;
+
+	*row = (struct nve_vap_row){
+		.vn_id = want->vn_id,
+		.n_activated = want->n_activated,
+		.ifindex = want->set ? dp->ports[vap->port].ifindex : 0,
+		.state = vap_state(want),
+		.ip_only = vap->n_ip_only > 0,
+		.port_flags = want->set ? dp->ports[vap->port].flags : 0,
+		.glean = vap->n_glean > 0,
+	};
+}
+
 void nve_ebpf_vap_row(struct nve_dp *dp, struct nve_shadow_vap *vap, bool final)
 {
 	struct nve_vap_row *row = &dp->vap[vap->port * NVE_VID_COUNT + vap->tag];
 	const struct nve_shadow_vap_state *want = &vap->want;
-	uint8_t state = !want->set          ? NVE_VAP_NONE
-			: want->quarantined ? NVE_VAP_QUARANTINED
-					    : NVE_VAP_LIVE;
+	uint8_t state = vap_state(want);
 	bool ip_only = vap->n_ip_only > 0;
 
 	if (row->vn_id != want->vn_id || state != NVE_VAP_LIVE) {

@@ -99,21 +99,38 @@ bool nve_ebpf_pin_path(const struct nve_dp *dp, char path[256], const char *name
 	return snprintf(path, 256, "%s/%s", dp->pin_dir, name) < 256;
 }
 
-int nve_ebpf_pins_remove(struct nve_dp *dp)
+/* Those that are not there are gone already. */
+static int remove_all(const char *path)
 {
-	DIR *dir = dp->pin_dir ? opendir(dp->pin_dir) : NULL;
-	char path[256];
+	DIR *dir = opendir(path);
+	char name[512];
 	struct dirent *d;
 	int r = 0;
 
 	if (!dir)
-		return 0;
-	while ((d = readdir(dir)))
-		if (d->d_name[0] != '.' && nve_ebpf_pin_path(dp, path, d->d_name) &&
-		    unlink(path) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while ((d = readdir(dir))) {
+		snprintf(name, sizeof(name), "%s/%s", path, d->d_name);
+		if (d->d_name[0] != '.' && unlink(name) < 0)
 			r = -errno;
+	}
 	closedir(dir);
-	if (!r && rmdir(dp->pin_dir) < 0)
-		r = -errno;
-	return r;
+	return r || rmdir(path) == 0 ? r : -errno;
+}
+
+int nve_ebpf_pins_remove_next(struct nve_dp *dp)
+{
+	char path[256];
+
+	return nve_ebpf_pin_path(dp, path, NVE_PIN_NEXT) ? remove_all(path) : 0;
+}
+
+int nve_ebpf_pins_remove(struct nve_dp *dp)
+{
+	int r = nve_ebpf_pins_remove_next(dp), all;
+
+	if (!dp->pin_dir)
+		return 0;
+	all = remove_all(dp->pin_dir);
+	return r ? r : all;
 }

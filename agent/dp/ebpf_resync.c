@@ -333,6 +333,7 @@ int nve_ebpf_sweep(struct nve_dp *dp)
 	sweep_tsis_on(dp);
 	nve_ebpf_acls_sweep(dp);
 	nve_ebpf_near_fill(dp);
-	dp->torn = false;
-	return 0;
+	r = dp->migrating ? nve_ebpf_migrate(dp) : 0;
+	dp->torn = r < 0;
+	return r;
 }

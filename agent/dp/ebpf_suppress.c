@@ -19,8 +19,8 @@ static void claim(struct nve_neigh_mac *to, const struct nve_dp_claim *from)
 	memcpy(to->mac, from->mac, sizeof(to->mac));
 }
 
-static void neigh_row(const struct nve_shadow_neigh *entry, struct nve_neigh_key *key,
-		      struct nve_neigh *row)
+void nve_ebpf_neigh_row(const struct nve_shadow_neigh *entry, struct nve_neigh_key *key,
+			struct nve_neigh *row)
 {
 	*key = (struct nve_neigh_key){ .vn_id = entry->vn_id };
 	nve_ebpf_ip16(key->ip, entry->ip.family == 4, entry->ip.bytes);
@@ -38,7 +38,7 @@ void nve_ebpf_neigh_remove(struct nve_dp *dp)
 	for (entry = dp->shadow.neighs.differ; entry; entry = entry->next) {
 		if (nve_shadow_neigh_is(entry->want) || !nve_shadow_neigh_is(entry->now))
 			continue;
-		neigh_row(entry, &key, &row);
+		nve_ebpf_neigh_row(entry, &key, &row);
 		nve_ebpf_cut(dp, NVE_MAP_NEIGH, &key);
 	}
 }
@@ -53,7 +53,7 @@ void nve_ebpf_neigh_write(struct nve_dp *dp)
 		if (!nve_shadow_neigh_is(entry->want) ||
 		    !memcmp(entry->now, entry->want, sizeof(entry->now)))
 			continue;
-		neigh_row(entry, &key, &row);
+		nve_ebpf_neigh_row(entry, &key, &row);
 		nve_ebpf_put(dp, NVE_MAP_NEIGH, &key, &row);
 	}
 }
@@ -67,7 +67,7 @@ void nve_ebpf_neigh_want(struct nve_dp *dp, struct nve_rowset *rows)
 	while ((entry = nve_shadow_neigh_next(&dp->shadow, entry))) {
 		if (!nve_shadow_neigh_is(entry->want))
 			continue;
-		neigh_row(entry, &key, &row);
+		nve_ebpf_neigh_row(entry, &key, &row);
 		nve_rowset_add(rows, &key, &row);
 	}
 }
@@ -81,7 +81,7 @@ uint16_t nve_ebpf_flood_flags(const struct nve_dp_bum *bum)
 }
 
 /* As many whole ns as the programs take of it, so that a full bucket holds 'burst' frames. */
-static struct nve_meter meter_of(const struct nve_dp_bum *bum)
+struct nve_meter nve_ebpf_bum_row(const struct nve_dp_bum *bum)
 {
 	uint64_t cost = (NS_PER_SEC << 16) / bum->rate;
 
@@ -107,7 +107,7 @@ void nve_ebpf_bum_write(struct nve_dp *dp, const struct nve_shadow_vn *vn)
 	if (!has_rate(vn->want) || (vn->now && vn->now->bum.rate == vn->want->bum.rate &&
 				    vn->now->bum.burst == vn->want->bum.burst))
 		return;
-	row = meter_of(&vn->want->bum);
+	row = nve_ebpf_bum_row(&vn->want->bum);
 	nve_ebpf_put(dp, NVE_MAP_BUM, &vn->vn_id, &row);
 }
 
@@ -122,7 +122,7 @@ void nve_ebpf_bum_want(struct nve_dp *dp, struct nve_rowset *rows)
 
 		if (!has_rate(vn->want))
 			continue;
-		row = meter_of(&vn->want->bum);
+		row = nve_ebpf_bum_row(&vn->want->bum);
 		if (bpf_map_lookup_elem(dp->map[NVE_MAP_BUM], &vn->vn_id, &there) == 0 &&
 		    there.cost == row.cost && there.burst == row.burst)
 			row.full = there.full;

@@ -72,6 +72,10 @@ void nve_ebpf_tunnel_write(struct nve_dp *dp, const struct nve_shadow_vn *vn);
 /* The TSI's record; its VN may be gone. */
 void nve_ebpf_tsi_record(struct nve_dp *dp, uint32_t slot);
 void nve_ebpf_tsi_live(struct nve_dp *dp, uint32_t slot, bool live);
+/* The record and the VAP's row as they shall be; 'row' is zero where there is nobody. */
+void nve_ebpf_tsi_row(const struct nve_dp *dp, uint32_t slot, struct nve_tsi_row *row);
+void nve_ebpf_vap_want(const struct nve_dp *dp, const struct nve_shadow_vap *vap,
+		       struct nve_vap_row *row);
 /* Empties the record and the counters of a slot. */
 void nve_ebpf_tsi_clear(struct nve_dp *dp, uint32_t slot);
 /* 'final': as it shall be; else so that BUM reaches nobody too many. */
@@ -87,6 +91,16 @@ void nve_ebpf_glean_dispatch(struct nve_dp *dp);
 void nve_ebpf_glean_apply(struct nve_dp *dp);
 struct nve_rowset;
 void nve_ebpf_glean_want(struct nve_dp *dp, struct nve_rowset *gleaner, struct nve_rowset *gleaned);
+/* The rows of gleaner that a TSI has as the tables show it: none, its own, and its VAP's. */
+struct nve_ebpf_gleaners {
+	uint32_t n;
+	struct nve_gleaner_key keys[2];
+	struct nve_gleaner row;
+};
+void nve_ebpf_gleaners(const struct nve_dp *dp, uint32_t slot,
+		       const struct nve_shadow_tsi_state *state, bool now,
+		       struct nve_ebpf_gleaners *ret);
+struct nve_gleaned_key nve_ebpf_gleaned_key(uint32_t slot, const struct nve_addr *addr);
 /* Rows that are not judged by: a gleaned IP is in no row of src or src_ip. */
 bool nve_ebpf_glean_only(const struct nve_shadow_addr *a);
 /* --- suppress: neigh and bum -------------------------------------------------------------------
@@ -99,6 +113,10 @@ void nve_ebpf_bum_remove(struct nve_dp *dp, const struct nve_shadow_vn *vn);
 void nve_ebpf_bum_write(struct nve_dp *dp, const struct nve_shadow_vn *vn);
 /* All rows that there shall be; of a bucket that is right, what is in it stays. */
 void nve_ebpf_neigh_want(struct nve_dp *dp, struct nve_rowset *rows);
+void nve_ebpf_neigh_row(const struct nve_shadow_neigh *entry, struct nve_neigh_key *key,
+			struct nve_neigh *row);
+/* The full bucket of a VN that has a rate. */
+struct nve_meter nve_ebpf_bum_row(const struct nve_dp_bum *bum);
 void nve_ebpf_bum_want(struct nve_dp *dp, struct nve_rowset *rows);
 /* --- meter: rates and marks of TSIs ----------------------------------------------------------- */
 uint32_t nve_ebpf_meter_rows(const struct nve_dp *dp);
@@ -110,6 +128,11 @@ const void *nve_ebpf_meter_map(const struct nve_dp *dp);
 void nve_ebpf_meter_leave(struct nve_dp *dp, uint32_t slot);
 /* Makes rates, marks and features of the slot's record what is wanted. */
 void nve_ebpf_meter_write(struct nve_dp *dp, uint32_t slot);
+/* What the record of a TSI that is wanted says of them. */
+void nve_ebpf_meter_row(const struct nve_dp *dp, uint32_t slot, struct nve_tsi_row *row);
+/* What row 'at' of the table shall be, and whose it is: NVE_SLOT_NONE, nobody's. */
+uint32_t nve_ebpf_meter_want(const struct nve_dp *dp, uint32_t at, struct nve_meter *ret);
+struct nve_meter *nve_ebpf_meter_at(const struct nve_dp *dp, uint32_t at);
 /* Records of TSIs that are not wanted are empty: the meters that are referred to are in use. */
 void nve_ebpf_meters_adopt(struct nve_dp *dp);
 

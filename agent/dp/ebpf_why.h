@@ -22,3 +22,6 @@ void nve_ebpf_dump_close(struct nve_ebpf_dump *d); /* NULL is a no-op */
  */
 int nve_ebpf_dump_one(struct nve_dp *dp, struct nve_ebpf_dump *d, const void *key, void *value,
 		      nve_dp_row_fn *fn, void *arg);
+/* Both as text that stays until the next; value NULL: "". */
+void nve_ebpf_dump_say(struct nve_ebpf_dump *d, const void *key, const void *value,
+		       const char **key_text, const char **value_text);

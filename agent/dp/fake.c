@@ -473,6 +473,7 @@ const struct nve_dp_ops nve_dp_fake = {
 	.apply = fake_apply,
 	.resync_begin = fake_resync_begin,
 	.resync_end = fake_resync_end,
+	.check = nve_fake_check,
 	.send = nve_fake_send,
 	.last_seen = fake_last_seen,
 	.tsi_stats = fake_tsi_stats,

@@ -14,6 +14,11 @@ enum { NVE_FAKE_MTU = 1500 };
 void nve_fake_fail_set(struct nve_dp *dp, uint32_t n, int error);
 /* The next apply() does the first half of its work, and then fails with 'error' (negative). */
 void nve_fake_fail_apply(struct nve_dp *dp, int error);
+/*
+ * Makes what frames meet differ in that way from what was told, in one row of "tsi", "vtep", "fdb"
+ * or "neigh"; false: that table has none to spoil, or not in that way.
+ */
+bool nve_fake_corrupt(struct nve_dp *dp, const char *table, enum nve_dp_diff_kind how);
 /* A frame of the TSI was seen at 'ns'. */
 void nve_fake_seen(struct nve_dp *dp, uint32_t slot, uint64_t ns);
 

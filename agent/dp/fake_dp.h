@@ -40,5 +40,6 @@ bool nve_fake_denied(const struct nve_dp *dp, const struct nve_shadow_vn *vn, en
 		     const struct nve_acl_frame *f);
 
 /* As in nve_dp_ops. */
+nve_dp_check_op nve_fake_check;
 int nve_fake_send(struct nve_dp *dp, uint16_t port, uint16_t tag, enum nve_dp_send_to to,
 		  const void *frame, size_t len);

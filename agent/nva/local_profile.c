@@ -331,7 +331,7 @@ int nve_local_take_profiles(const char *path, const struct nve_local_yaml_profil
 	for (at.profile = 0; at.profile < n && !r; at.profile++) {
 		at.name = profiles[at.profile].name;
 		for (size_t i = 0; i < t->n_profiles; i++)
-			if (!strcmp(t->profiles[i]->name, at.name))
+			if (t->profiles[i] && !strcmp(t->profiles[i]->name, at.name))
 				return bad(&at, NULL, "is there twice; give each its own name");
 		r = take_profile(&at, &profiles[at.profile], &t->profiles[t->n_profiles]);
 		t->n_profiles += !r;

@@ -26,13 +26,17 @@ int ctl_frame_hex(const char *text, struct ctl_frame *ret)
 {
 	ret->len = 0;
 	for (; *text; text++) {
+		int high, low;
+
 		if (strchr(" \t\r\n:-", *text))
 			continue;
-		if (digit(text[0]) < 0 || digit(text[1]) < 0)
+		high = digit(text[0]);
+		low = digit(text[1]);
+		if (high < 0 || low < 0)
 			return -EINVAL;
 		if (ret->len == CTL_FRAME_MAX)
 			return -EMSGSIZE;
-		ret->bytes[ret->len++] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
+		ret->bytes[ret->len++] = (uint8_t)(high << 4 | low);
 		text++;
 	}
 	return ret->len < CTL_FRAME_MIN ? -EMSGSIZE : 0;

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "nve/v1/diff.pb-c.h"
 #include "nvectl/text.h"
 
 static const struct ctl_column pool_columns[] = {
@@ -11,6 +12,9 @@ static const struct ctl_column pool_columns[] = {
 };
 static const struct ctl_column counter_columns[] = { { "COUNTER" }, { "VALUE", true }, { 0 } };
 static const struct ctl_column refusal_columns[] = { { "REFUSED FOR" }, { "TIMES", true }, { 0 } };
+static const struct ctl_column check_columns[] = {
+	{ "DIFFERED" }, { "FOUND", true }, { "MENDED", true }, { 0 }
+};
 static const struct ctl_column drop_columns[] = {
 	{ "REASON" }, { "FRAMES", true }, { "MEANING" }, { 0 }
 };
@@ -66,6 +70,75 @@ static int print_pools(const struct ctl *ctl, const Nve__V1__Status *st)
 	return ctl_list_end(&list, CTL_OK);
 }
 
+static int print_checks(const struct ctl *ctl, const Nve__V1__Status *st)
+{
+	struct ctl_list list;
+	int r;
+
+	if (!st->n_table_checks)
+		return CTL_OK;
+	r = ctl_list_start(&list, ctl, check_columns);
+	if (r != CTL_OK)
+		return r;
+	putchar('\n');
+	for (size_t i = 0; i < st->n_table_checks; i++) {
+		ctl_columns_add(list.table, "%s", st->table_checks[i]->table);
+		ctl_columns_add(list.table, "%" PRIu64, st->table_checks[i]->found);
+		ctl_columns_add(list.table, "%" PRIu64, st->table_checks[i]->mended);
+	}
+	return ctl_list_end(&list, CTL_OK);
+}
+
+static void print_last_check(const Nve__V1__Status *st)
+{
+	char text[CTL_TIME_TEXT];
+
+	if (st->last_check_unix_ns)
+		printf("%-12s%s, %" PRIu64 " differences\n", "Checked",
+		       ctl_text_time(st->last_check_unix_ns, text, sizeof(text)),
+		       st->last_check_found);
+}
+
+static void print_audit(const Nve__V1__AuditLog *audit)
+{
+	if (!audit || !*audit->path)
+		return;
+	print_line("Audit", audit->path);
+	printf("%-12s%" PRIu64 " lines, %" PRIu64 " lost, %" PRIu64 " failures", "", audit->lines,
+	       audit->lost, audit->failures);
+	if (*audit->error)
+		printf("; now: %s", audit->error);
+	putchar('\n');
+}
+
+static void print_tls(const Nve__V1__TlsState *tls)
+{
+	char until[CTL_ADDR_TEXT], crl[CTL_ADDR_TEXT] = "none";
+
+	ctl_text_time(tls->certificate_until * 1000000000, until, sizeof(until));
+	if (tls->crl_until)
+		ctl_text_time(tls->crl_until * 1000000000, crl, sizeof(crl));
+	printf("%-12scertificate until %s, revocations until %s\n", "TLS", until, crl);
+	printf("%-12s%u connected, %u at the handshake; %" PRIu64 " accepted, %" PRIu64
+	       " refused, %" PRIu64 " revoked\n",
+	       "", tls->connections, tls->handshakes, tls->accepted, tls->refused, tls->revoked);
+}
+
+static void print_listeners(const Nve__V1__Status *st)
+{
+	for (size_t i = 0; i < st->n_listeners; i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s%s%s%s", st->listeners[i],
+			 i < st->n_listening ? " (" : "",
+			 i < st->n_listening ? st->listening[i]->security : "",
+			 i < st->n_listening ? ")" : "");
+		print_line(i ? "" : "Listens on", text);
+	}
+	if (st->tls)
+		print_tls(st->tls);
+}
+
 static void print_facts(const Nve__V1__Status *st)
 {
 	char text[CTL_ADDR_TEXT];
@@ -79,11 +152,15 @@ static void print_facts(const Nve__V1__Status *st)
 	print_line("NVA", st->nva);
 	print_line("Store", st->store);
 	print_line("Durability", st->durability);
-	for (size_t i = 0; i < st->n_listeners; i++)
-		print_line(i ? "" : "Listens on", st->listeners[i]);
+	print_listeners(st);
 	printf("%-12s%u\n", "Sessions", st->sessions);
 	printf("%-12s%u bytes a message, %u requests outstanding\n", "Limits",
 	       st->max_message_bytes, st->max_outstanding);
+	print_last_check(st);
+	for (size_t i = 0; i < st->n_draining; i++)
+		printf("%-12s%s: %u TSIs left\n", i ? "" : "Draining", st->draining[i]->port,
+		       st->draining[i]->tsis);
+	print_audit(st->audit);
 	for (size_t i = 0; i < st->n_notes; i++)
 		print_line(i ? "" : "Note", st->notes[i]);
 }
@@ -109,6 +186,8 @@ static int run_status(struct ctl *ctl)
 			r = print_counts(ctl, counter_columns, st->counters, st->n_counters);
 		if (r == CTL_OK)
 			r = print_counts(ctl, refusal_columns, st->refusals, st->n_refusals);
+		if (r == CTL_OK)
+			r = print_checks(ctl, st);
 	}
 	protobuf_c_message_free_unpacked(reply, NULL);
 	return r;

@@ -197,7 +197,7 @@ static int run_clear(struct ctl *ctl)
 	Nve__V1__ClearRequest req = NVE__V1__CLEAR_REQUEST__INIT;
 	struct ctl_params params = { 0 };
 	struct nve_tsi_id id;
-	Nve__V1__VnRef ref;
+	Nve__V1__VnRef ref = NVE__V1__VN_REF__INIT;
 	int r = ctl_get_tsi_id(ctl, ctl->in.operands[0], &id);
 
 	if (r == CTL_OK && vn)

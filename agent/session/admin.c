@@ -18,6 +18,13 @@ static const ProtobufCMessageDescriptor *const types[NVE_ADMIN_CALLS] = {
 	[NVE_ADMIN_DUMP] = &nve__v1__dump_table_request__descriptor,
 	[NVE_ADMIN_WATCH] = &nve__v1__watch_request__descriptor,
 	[NVE_ADMIN_WHY] = &nve__v1__why_request__descriptor,
+	[NVE_ADMIN_DIFF] = &nve__v1__diff_request__descriptor,
+	[NVE_ADMIN_DOCTOR] = &nve__v1__doctor_request__descriptor,
+	[NVE_ADMIN_DISCONNECT_VN] = &nve__v1__evict_request__descriptor,
+	[NVE_ADMIN_DEACTIVATE_TSI] = &nve__v1__evict_request__descriptor,
+	[NVE_ADMIN_DISASSOCIATE_TSI] = &nve__v1__evict_request__descriptor,
+	[NVE_ADMIN_DRAIN] = &nve__v1__drain_request__descriptor,
+	[NVE_ADMIN_FLUSH] = &nve__v1__flush_request__descriptor,
 };
 
 /* What a request may name; NULL and empty mean "all". */
@@ -109,12 +116,14 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 	}
 	if (call == NVE_ADMIN_WHY)
 		return take_why(&d, msg, ret);
+	if (call == NVE_ADMIN_DIFF)
+		ret->check.repair = ((const Nve__V1__DiffRequest *)msg)->repair;
 	if (call == NVE_ADMIN_DUMP) {
 		const Nve__V1__DumpTableRequest *m = msg;
 
 		return take_table(&d, m->table, ret);
 	}
-	return 0;
+	return call >= NVE_ADMIN_DISCONNECT_VN ? nve_operate_decode(&d, msg, ret) : 0;
 }
 
 /* A list of {name, number}; grows by doubling inside the arena. */
@@ -207,6 +216,7 @@ static void add_refusals(const struct nve_admin_env *env, struct numbers *l)
 static void add_counters(const struct nve_admin_env *env, struct numbers *l)
 {
 	const struct nve_engine_counters *c = nve_engine_counters(env->engine);
+	const struct nve_engine_checks *k = nve_engine_checks(env->engine);
 
 	add_count(l, "turns", c->turns);
 	add_count(l, "requests", c->requests);
@@ -218,6 +228,8 @@ static void add_counters(const struct nve_admin_env *env, struct numbers *l)
 	add_count(l, "not_gleaned", c->not_gleaned);
 	add_count(l, "announced", c->announced);
 	add_count(l, "not_announced", c->not_announced);
+	add_count(l, "check_us", k->took_ns / 1000);
+	add_count(l, "check_slice_us_max", k->worst_ns / 1000);
 }
 
 static int reply_status(const struct nve_admin_env *env, struct nve_arena *arena,
@@ -231,7 +243,8 @@ static int reply_status(const struct nve_admin_env *env, struct nve_arena *arena
 	add_pools(env, &pools);
 	add_counters(env, &counters);
 	add_refusals(env, &refusals);
-	if (pools.full || counters.full || refusals.full)
+	if (pools.full || counters.full || refusals.full || !nve_admin_tls(env, arena, &m) ||
+	    nve_admin_checks(env, arena, &m) < 0)
 		return -ENOMEM;
 	m.nve = (char *)env->nve;
 	m.version = (char *)env->version;
@@ -255,6 +268,8 @@ static int reply_status(const struct nve_admin_env *env, struct nve_arena *arena
 	m.notes = (char **)env->notes;
 	m.max_message_bytes = env->max_message_bytes;
 	m.max_outstanding = env->max_outstanding;
+	if (nve_status_operate(env, arena, &m) < 0)
+		return -ENOMEM;
 	return nve_codec_pack(&m.base, arena, ret);
 }
 

@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include "doctor.h"
 #include "session/codec.h"
+#include "session/door.h"
 
 enum { NVE_ADMIN_PIECE = 256 };
 
@@ -21,6 +23,9 @@ struct nve_admin_env {
 	uint32_t n_listeners, n_notes;
 	const char *const *listeners;
 	const char *const *notes;
+	void (*doctor)(void *arg, nve_finding_fn *fn, void *fn_arg); /* may be NULL */
+	void *doctor_arg;
+	const struct nve_door_counters *door; /* NULL: no listener is TLS */
 };
 
 enum nve_admin_call {
@@ -33,7 +38,22 @@ enum nve_admin_call {
 	NVE_ADMIN_DUMP,
 	NVE_ADMIN_WATCH,
 	NVE_ADMIN_WHY,
+	NVE_ADMIN_DIFF,
+	NVE_ADMIN_DOCTOR,
+	NVE_ADMIN_DISCONNECT_VN,
+	NVE_ADMIN_DEACTIVATE_TSI,
+	NVE_ADMIN_DISASSOCIATE_TSI,
+	NVE_ADMIN_DRAIN,
+	NVE_ADMIN_FLUSH,
 	NVE_ADMIN_CALLS,
+};
+
+/* Of operate.proto; the rest is in the query itself. */
+struct nve_operate_query {
+	enum nve_reason reason; /* of evictions */
+	uint32_t wait_ms, n_addrs;
+	const struct nve_addr *addrs; /* in the arena */
+	bool undo, force;
 };
 
 /* A decoded request and how far its list has come. */
@@ -46,13 +66,23 @@ struct nve_admin_query {
 	uint16_t port; /* NVE_PORT_NONE = all */
 	char table[NVE_NAME_MAX + 1];
 	uint32_t cursor;
-	struct nve_bytes frame; /* of Why; in the arena */
+	struct nve_bytes frame;    /* of Why; in the arena */
+	struct nve_dp_check check; /* of Diff */
+	bool over;
+	struct nve_operate_query operate;
 };
 
 /* 0, or -EBADMSG with 'why'.  'ports' finds underlay ports too.  Any thread. */
 int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 		     const struct nve_codec_ports *ports, struct nve_arena *arena,
 		     struct nve_admin_query *ret, struct nve_refusal *why);
+struct Nve__V1__Status;
+/* What Status tells of checks: 0 or -ENOMEM. */
+int nve_admin_checks(const struct nve_admin_env *env, struct nve_arena *arena,
+		     struct Nve__V1__Status *status);
+/* admin_operate.c: takes the message of one of operate.proto's calls apart. */
+struct nve_decode;
+int nve_operate_decode(struct nve_decode *d, const void *msg, struct nve_admin_query *ret);
 /* GetStatus, ListDrops, ListTables.  0 or -ENOMEM. */
 int nve_admin_reply(const struct nve_admin_env *env, enum nve_admin_call call,
 		    struct nve_arena *arena, struct nve_bytes *ret);
@@ -64,6 +94,12 @@ int nve_admin_why(const struct nve_admin_env *env, const struct nve_admin_query 
  * list has no piece), -ENOMEM, or -EBADMSG with 'why' (unknown VN).
  */
 int nve_admin_next(const struct nve_admin_env *env, struct nve_admin_query *query,
+		   struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
+/* Doctor: 0 or -ENOMEM. */
+int nve_admin_doctor(const struct nve_admin_env *env, struct nve_arena *arena,
+		     struct nve_bytes *ret);
+/* Diff: as nve_admin_next(); a piece may be empty. */
+int nve_admin_diff(const struct nve_admin_env *env, struct nve_admin_query *query,
 		   struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
 /* DumpTable: calls emit() for each piece, whose bytes are gone afterwards.  -ENOENT: no such
  * table; -ENOMEM. */

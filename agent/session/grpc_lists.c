@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/grpc_tag.h"
 
 enum { DUMPS_MAX = 4 }; /* each holds a whole table until it is read */
 
@@ -44,7 +45,9 @@ static void step(struct nve_stream *st)
 	int r;
 
 	nve_arena_init(&arena);
-	r = nve_admin_next(&st->base.server->env, &l->query, &arena, &piece, &why);
+	r = l->query.call == NVE_ADMIN_DIFF
+		    ? nve_admin_diff(&st->base.server->env, &l->query, &arena, &piece, &why)
+		    : nve_admin_next(&st->base.server->env, &l->query, &arena, &piece, &why);
 	pthread_mutex_lock(&st->lock);
 	if (r > 0)
 		nve_stream_push(st, piece);
@@ -113,7 +116,7 @@ static void watch(struct nve_stream *st)
 	st->feed.on = true;
 	/* At once, so that the client knows from when on it sees every event. */
 	st->refs++;
-	if (grpc_call_start_batch(st->base.call, &op, 1, &st->status_tag, NULL) == GRPC_CALL_OK)
+	if (nve_start_batch(st->base.call, &op, 1, &st->status_tag) == GRPC_CALL_OK)
 		st->initial_sent = true;
 	else
 		st->refs--;

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/grpc_tag.h"
+#include "session/grpc_unary.h"
+#include "session/listen.h"
 
 #define UNARY .alloc = nve_unary_alloc, .unused = nve_unary_unused
 #define SIGNALING(name, method)                                                                    \
@@ -52,11 +55,18 @@ static const struct nve_method_entry methods[] = {
 	ADMIN("ListDrops", NVE_ADMIN_DROPS),
 	ADMIN("ListTables", NVE_ADMIN_TABLES),
 	ADMIN("Why", NVE_ADMIN_WHY),
+	ADMIN("DisconnectVn", NVE_ADMIN_DISCONNECT_VN),
+	ADMIN("DeactivateTsi", NVE_ADMIN_DEACTIVATE_TSI),
+	ADMIN("DisassociateTsi", NVE_ADMIN_DISASSOCIATE_TSI),
+	ADMIN("Drain", NVE_ADMIN_DRAIN),
+	ADMIN("Flush", NVE_ADMIN_FLUSH),
 	ADMIN_STREAM("ListPorts", NVE_ADMIN_PORTS),
 	ADMIN_STREAM("ListVns", NVE_ADMIN_VNS),
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),
 	ADMIN_STREAM("DumpTable", NVE_ADMIN_DUMP),
 	ADMIN_STREAM("Watch", NVE_ADMIN_WATCH),
+	ADMIN_STREAM("Diff", NVE_ADMIN_DIFF),
+	ADMIN("Doctor", NVE_ADMIN_DOCTOR),
 	{ .path = "/grpc.health.v1.Health/Check",
 	  UNARY,
 	  .accepted = nve_health_check_accepted,
@@ -97,6 +107,7 @@ static void arm(struct nve_session_server *s, size_t method)
 	call->server = s;
 	call->method = m;
 	call->accept.done = accepted;
+	nve_tag_given(&call->accept);
 	if (grpc_server_request_registered_call(s->server, s->registered[method], &call->call,
 						&call->deadline, &call->metadata,
 						m->stream_in ? NULL : &call->payload, s->cq, s->cq,
@@ -109,8 +120,7 @@ static void *serve(void *arg)
 	struct nve_session_server *s = arg;
 
 	for (;;) {
-		grpc_event ev =
-			grpc_completion_queue_next(s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		grpc_event ev = nve_next_tag(s->cq);
 		struct nve_completion *tag = ev.tag;
 
 		if (ev.type == GRPC_QUEUE_SHUTDOWN)
@@ -172,6 +182,8 @@ static void fill_env(struct nve_session_server *s)
 		.listeners = c->listeners,
 		.n_notes = c->n_notes,
 		.notes = c->notes,
+		.doctor = c->doctor,
+		.doctor_arg = c->doctor_arg,
 	};
 }
 
@@ -210,13 +222,14 @@ static int start(struct nve_session_server *s, char **err)
 	}
 	for (int n = 0; n < UNKNOWN_ARMED; n++)
 		nve_unknown_arm(s);
-	return 0;
+	return nve_door_start(s->door);
 }
 
 static void forget(struct nve_session_server *s)
 {
 	free(s->registered);
 	free(s->bound);
+	nve_peers_free(s->peers);
 	nve_listeners_free(s->listeners);
 	nve_config_release(&s->config);
 	pthread_mutex_destroy(&s->lock);
@@ -231,13 +244,13 @@ static void take_down(struct nve_session_server *s, bool has_thread)
 		grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
 		grpc_server_cancel_all_calls(s->server);
 		while (!atomic_load(&s->shutdown_done)) {
-			grpc_event ev = grpc_completion_queue_next(
-				s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+			grpc_event ev = nve_next_tag(s->cq);
 			struct nve_completion *tag = ev.tag;
 
 			tag->done(tag, ev.success);
 		}
 	}
+	nve_door_free(s->door); /* what gRPC has sent goes out, and nobody comes in */
 	grpc_server_destroy(s->server);
 	grpc_completion_queue_shutdown(s->cq);
 	if (has_thread)
@@ -268,6 +281,10 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 	if (r == 0)
 		r = nve_listeners_take(s->config.listeners, s->config.n_listeners, &s->listeners,
 				       err);
+	if (r == 0)
+		r = nve_peers_new(s, &s->peers);
+	if (r == 0)
+		r = nve_tls_door(s, err);
 	if (r < 0) {
 		forget(s);
 		return r;
@@ -288,6 +305,7 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 	s->last_seq = nve_engine_counters(config->engine)->events;
 	s->watch = (struct nve_engine_watch){ .fn = nve_event_occurred, .arg = s };
 	nve_engine_watch(config->engine, &s->watch);
+	nve_drain_changed(s);
 	*ret = s;
 	return 0;
 }
@@ -297,6 +315,7 @@ void nve_begin_shutdown(struct nve_session_server *s)
 	if (s->shutdown_begun)
 		return;
 	s->shutdown_begun = true;
+	nve_door_shut(s->door);
 	grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
 }
 

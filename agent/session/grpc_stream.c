@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/grpc_tag.h"
 
 enum { GATHER_MAX = 16384 }; /* bytes of messages; a quarter of the HTTP/2 window */
 
@@ -50,7 +51,7 @@ void nve_stream_unref(struct nve_stream *st)
 static bool start(struct nve_stream *st, const grpc_op *ops, size_t n, struct nve_completion *tag)
 {
 	ref(st);
-	if (grpc_call_start_batch(st->base.call, ops, n, tag, NULL) == GRPC_CALL_OK)
+	if (nve_start_batch(st->base.call, ops, n, tag) == GRPC_CALL_OK)
 		return true;
 	st->refs--; /* never the last: the caller has one */
 	grpc_call_cancel(st->base.call, NULL);
@@ -262,6 +263,8 @@ static void run_open(struct nve_work *work)
 	}
 	if (atomic_load(&s->stopping))
 		nve_stream_finish(st, NVE_REASON_SHUTTING_DOWN);
+	else if (nve_call_barred(s, st->base.call))
+		nve_stream_finish(st, NVE_REASON_NOT_AUTHORIZED);
 	pthread_mutex_unlock(&st->lock);
 	/* The list has the reference of the work. */
 	st->listed = true;
@@ -272,6 +275,18 @@ static void run_open(struct nve_work *work)
 	if (!st->finish)
 		st->ops->open(st);
 	pthread_mutex_lock(&st->lock);
+	nve_stream_pump(st);
+	pthread_mutex_unlock(&st->lock);
+}
+
+void nve_stream_bar(struct nve_stream *st)
+{
+	pthread_mutex_lock(&st->lock);
+	st->barred = true;
+	if (st->ops->bar)
+		st->ops->bar(st);
+	else
+		nve_stream_finish(st, NVE_REASON_NOT_AUTHORIZED);
 	nve_stream_pump(st);
 	pthread_mutex_unlock(&st->lock);
 }

@@ -7,20 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session/grpc_internal.h"
+#include "session/grpc_tag.h"
+#include "session/grpc_unary.h"
 #include "session/standard.h"
 
 enum { UNARY_MAX = 4096 };
-
-struct nve_unary {
-	struct nve_call base;
-	struct nve_completion done_tag;
-	struct nve_work admin_work;
-	struct nve_admin_query query;
-	grpc_byte_buffer *reply;
-	int cancelled;
-	struct nve_op op; /* last: see nve_op */
-};
 
 struct nve_call *nve_unary_alloc(void)
 {
@@ -57,13 +48,13 @@ static void replied(struct nve_completion *tag, bool ok)
 static void start(struct nve_unary *u, const grpc_op *ops, size_t n)
 {
 	u->done_tag.done = replied;
-	if (grpc_call_start_batch(u->base.call, ops, n, &u->done_tag, NULL) == GRPC_CALL_OK)
+	if (nve_start_batch(u->base.call, ops, n, &u->done_tag) == GRPC_CALL_OK)
 		return;
 	grpc_call_cancel(u->base.call, NULL);
 	release(u);
 }
 
-static void reply(struct nve_unary *u, struct nve_bytes bytes)
+void nve_unary_reply(struct nve_unary *u, struct nve_bytes bytes)
 {
 	grpc_op ops[4] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
 			   { .op = GRPC_OP_SEND_MESSAGE },
@@ -77,7 +68,7 @@ static void reply(struct nve_unary *u, struct nve_bytes bytes)
 	start(u, ops, 4);
 }
 
-static void refuse(struct nve_unary *u, const struct nve_refusal *why)
+void nve_unary_refuse(struct nve_unary *u, const struct nve_refusal *why)
 {
 	grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
 			   { 0 },
@@ -88,11 +79,11 @@ static void refuse(struct nve_unary *u, const struct nve_refusal *why)
 	start(u, ops, 3);
 }
 
-static void refuse_for(struct nve_unary *u, enum nve_reason reason)
+void nve_unary_refuse_for(struct nve_unary *u, enum nve_reason reason)
 {
 	struct nve_refusal why = { .reason = reason, .tag = -1 };
 
-	refuse(u, &why);
+	nve_unary_refuse(u, &why);
 }
 
 /* Takes the message; false if the call was answered already. */
@@ -104,6 +95,8 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 	nve_op_init(&u->op, s);
 	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX)
 		reason = NVE_REASON_TOO_MANY_REQUESTS;
+	else if (nve_call_barred(s, u->base.call))
+		reason = NVE_REASON_NOT_AUTHORIZED;
 	else if (!u->base.payload) /* none, or one that gRPC itself found too large */
 		reason = grpc_call_failed_before_recv_message(u->base.call)
 				 ? NVE_REASON_TOO_LARGE
@@ -118,7 +111,7 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 	if (reason == NVE_REASON_OK)
 		return true;
 	nve_count_refusal(s, reason);
-	refuse_for(u, reason);
+	nve_unary_refuse_for(u, reason);
 	return false;
 }
 
@@ -140,14 +133,14 @@ static void signaling_finish(struct nve_op *op)
 	vn = nve_op_vn(op);
 	r = nve_codec_reply(&op->decoded, &vn, &op->arena, &bytes, &why);
 	if (r == 0)
-		reply(u, bytes);
+		nve_unary_reply(u, bytes);
 	else if (r == -EREMOTE)
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 	else
-		refuse_for(u, NVE_REASON_INTERNAL);
+		nve_unary_refuse_for(u, NVE_REASON_INTERNAL);
 }
 
-static void signaling_abandon(struct nve_op *op)
+void nve_unary_abandon(struct nve_op *op)
 {
 	struct nve_unary *u = container_of(op, struct nve_unary, op);
 	struct nve_session_server *s = op->server;
@@ -168,18 +161,20 @@ void nve_signaling_accepted(struct nve_call *call)
 	if (!take(u, &m))
 		return;
 	if (atomic_load(&s->stopping)) {
-		refuse_for(u, NVE_REASON_SHUTTING_DOWN);
+		nve_unary_refuse_for(u, NVE_REASON_SHUTTING_DOWN);
 		return;
 	}
 	if (nve_codec_decode((enum nve_method)call->method->arg, m.data, m.len, &s->ports,
 			     &u->op.arena, &u->op.decoded, &why) < 0) {
 		nve_count_refusal(s, why.reason);
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 		return;
 	}
-	nve_call_peer(call->call, u->op.client);
+	nve_call_client(s, call->call, u->op.client);
+	nve_call_peer_of(s, call->call, &u->peer);
+	u->op.identity = u->peer.identity;
 	u->op.finish = signaling_finish;
-	u->op.abandon = signaling_abandon;
+	u->op.abandon = nve_unary_abandon;
 	nve_post(s, &s->unary_source, &u->op.work);
 }
 
@@ -191,24 +186,32 @@ static void run_admin(struct nve_work *work)
 	struct nve_session_server *s = u->base.server;
 	unsigned long long refused[64];
 	struct nve_admin_env env = s->env;
+	struct nve_door_counters door;
 	struct nve_refusal why;
 	struct nve_bytes bytes;
 	int r;
 
+	if (nve_operates(u->query.call)) {
+		nve_operate(u);
+		return;
+	}
 	for (int i = 0; i < 64; i++)
 		refused[i] = atomic_load(&s->refused[i]);
 	env.refused = refused;
 	env.sessions = atomic_load(&s->sessions);
+	env.door = nve_door_count(s->door, &door) ? &door : NULL;
 	if (u->query.call == NVE_ADMIN_WHY)
 		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
+	else if (u->query.call == NVE_ADMIN_DOCTOR)
+		r = nve_admin_doctor(&env, &u->op.arena, &bytes);
 	else
 		r = nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes);
 	if (r == 0)
-		reply(u, bytes);
+		nve_unary_reply(u, bytes);
 	else if (r == -EBADMSG)
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 	else
-		refuse_for(u, NVE_REASON_INTERNAL);
+		nve_unary_refuse_for(u, NVE_REASON_INTERNAL);
 }
 
 void nve_admin_accepted(struct nve_call *call)
@@ -222,9 +225,10 @@ void nve_admin_accepted(struct nve_call *call)
 		return;
 	if (nve_admin_decode((enum nve_admin_call)call->method->arg, m.data, m.len, &s->all_ports,
 			     &u->op.arena, &u->query, &why) < 0) {
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 		return;
 	}
+	nve_audit_call(s, call);
 	u->admin_work.run = run_admin;
 	nve_post(s, &s->unary_source, &u->admin_work);
 }
@@ -240,9 +244,9 @@ void nve_health_check_accepted(struct nve_call *call)
 
 	if (!take(u, &m))
 		return;
-	status = nve_health_status(m.data, m.len, !atomic_load(&s->stopping), &u->op.arena);
+	status = nve_health_status(m.data, m.len, nve_is_serving(s), &u->op.arena);
 	if (status == -EBADMSG) {
-		refuse_for(u, NVE_REASON_INVALID_REQUEST);
+		nve_unary_refuse_for(u, NVE_REASON_INVALID_REQUEST);
 	} else if (status == NVE_HEALTH_UNKNOWN) {
 		/* The health protocol's own: NOT_FOUND, which no reason of ours stands for. */
 		grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
@@ -255,8 +259,8 @@ void nve_health_check_accepted(struct nve_call *call)
 		ops[2].data.recv_close_on_server.cancelled = &u->cancelled;
 		start(u, ops, 3);
 	} else if (nve_health_reply(status, &u->op.arena, &out) < 0) {
-		refuse_for(u, NVE_REASON_INTERNAL);
+		nve_unary_refuse_for(u, NVE_REASON_INTERNAL);
 	} else {
-		reply(u, out);
+		nve_unary_reply(u, out);
 	}
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "session/grpc_internal.h"
+#include "session/grpc_tag.h"
 
 struct unknown {
 	struct nve_call base;
@@ -49,7 +50,7 @@ static void accepted(struct nve_completion *tag, bool ok)
 	ops[1] = nve_status_op(&u->base, &why, &arena);
 	ops[2].data.recv_close_on_server.cancelled = &u->cancelled;
 	u->done_tag.done = replied;
-	if (grpc_call_start_batch(u->base.call, ops, 3, &u->done_tag, NULL) != GRPC_CALL_OK)
+	if (nve_start_batch(u->base.call, ops, 3, &u->done_tag) != GRPC_CALL_OK)
 		replied(&u->done_tag, false);
 	nve_arena_reset(&arena);
 }
@@ -63,6 +64,7 @@ void nve_unknown_arm(struct nve_session_server *s)
 	u->base.server = s;
 	u->base.accept.done = accepted;
 	grpc_call_details_init(&u->details);
+	nve_tag_given(&u->base.accept);
 	if (grpc_server_request_call(s->server, &u->base.call, &u->details, &u->base.metadata,
 				     s->cq, s->cq, &u->base.accept) != GRPC_CALL_OK)
 		release(u);

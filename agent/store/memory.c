@@ -3,44 +3,12 @@
  * The store in memory: a chained hash of records and, within a transaction, the list of what each
  * change replaced.  Knows nothing but store.h.
  */
-#include "store/memory.h"
+#include "store/memory_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum kind { TAG, VAP, TSI };
-enum { BUCKETS = 4096 };
-
-struct record {
-	struct record *next;
-	enum kind kind;
-	union {
-		struct nve_stored_tag tag;
-		struct nve_stored_vap vap;
-		struct nve_stored_tsi tsi;
-	};
-	struct nve_tsi_addr addrs[]; /* of a TSI */
-};
-
-/* One change of the open transaction; either side may be NULL. */
-struct change {
-	struct change *next;
-	struct record *was;
-	struct record *is;
-};
-
-struct nve_store {
-	struct nve_store *next; /* named ones only */
-	char *path;
-	bool open, in_transaction;
-	size_t n;
-	uint64_t epoch, epoch_before;
-	struct change *changes; /* latest first */
-	struct record *buckets[BUCKETS];
-	struct nve_store_memory_control control;
-};
 
 static struct nve_store *named;
 
@@ -56,12 +24,27 @@ static uint32_t hash(enum kind kind, const char *name, uint32_t number)
 
 static const char *name_of(const struct record *rec)
 {
+	if (rec->kind == SETTING)
+		return rec->setting.name;
 	return rec->kind == TAG ? rec->tag.scope : rec->kind == VAP ? rec->vap.port : "";
 }
 
 static uint32_t number_of(const struct record *rec)
 {
-	return rec->kind == TAG ? rec->tag.tag : rec->kind == VAP ? rec->vap.vn_id : rec->tsi.slot;
+	switch (rec->kind) {
+	case TAG:
+		return rec->tag.tag;
+	case VAP:
+		return rec->vap.vn_id;
+	case TSI:
+		return rec->tsi.slot;
+	case VN:
+		return rec->vn.vn_id;
+	case SETTING:
+		return 0;
+	default:
+		return rec->chunk;
+	}
 }
 
 static void insert(struct nve_store *store, struct record *rec)
@@ -202,13 +185,45 @@ static int by_key(const void *left, const void *right)
 	return number_of(a) < number_of(b) ? -1 : number_of(a) > number_of(b);
 }
 
-static int give(const struct record *rec, const struct nve_store_reader *reader)
+struct record *nve_memory_lookup(const struct nve_store *store, enum kind kind, uint32_t number)
 {
-	if (rec->kind == TAG)
+	struct record *rec = store->buckets[hash(kind, "", number)];
+
+	while (rec && (rec->kind != kind || number_of(rec) != number))
+		rec = rec->next;
+	return rec;
+}
+
+static int give_tsi(const struct nve_store *store, const struct nve_stored_tsi *stored,
+		    const struct nve_store_reader *reader)
+{
+	struct record *rec =
+		nve_memory_lookup(store, DEADLINES, stored->slot / NVE_STORED_DEADLINES);
+	const struct nve_stored_deadline *d;
+	struct nve_stored_tsi tsi = *stored;
+
+	tsi.moved_ns = tsi.tsi.deadline_ns;
+	d = rec ? &rec->deadlines[tsi.slot % NVE_STORED_DEADLINES] : NULL;
+	if (d && d->base_ns == tsi.tsi.deadline_ns && d->deadline_ns)
+		tsi.moved_ns = d->deadline_ns;
+	return reader->tsi(reader->arg, &tsi);
+}
+
+static int give(const struct nve_store *store, const struct record *rec,
+		const struct nve_store_reader *reader)
+{
+	switch (rec->kind) {
+	case TAG:
 		return reader->tag(reader->arg, &rec->tag);
-	if (rec->kind == VAP)
+	case VAP:
 		return reader->vap(reader->arg, &rec->vap);
-	return reader->tsi(reader->arg, &rec->tsi);
+	case TSI:
+		return give_tsi(store, &rec->tsi, reader);
+	case VN:
+		return reader->vn ? reader->vn(reader->arg, rec->vn.vn_id, rec->vn.digest) : 0;
+	default:
+		return 0;
+	}
 }
 
 static int memory_load(struct nve_store *store, const struct nve_store_reader *reader)
@@ -224,7 +239,7 @@ static int memory_load(struct nve_store *store, const struct nve_store_reader *r
 			all[n++] = rec;
 	qsort(all, n, sizeof(struct record *), by_key);
 	for (size_t i = 0; i < n && !r; i++)
-		r = give(all[i], reader);
+		r = give(store, all[i], reader);
 	free(all);
 	return r;
 }
@@ -246,9 +261,8 @@ static int memory_begin(struct nve_store *store)
 	return 0;
 }
 
-/* Makes 'rec' (NULL: nothing) the record of that key.  Takes 'rec' in any case. */
-static int change(struct nve_store *store, enum kind kind, const char *name, uint32_t number,
-		  struct record *rec, bool no_memory)
+int nve_memory_change(struct nve_store *store, enum kind kind, const char *name, uint32_t number,
+		      struct record *rec, bool no_memory)
 {
 	struct change *c = calloc(1, sizeof(*c));
 	int r = 0;
@@ -283,12 +297,12 @@ static int memory_put_tag(struct nve_store *store, const struct nve_stored_tag *
 		rec->kind = TAG;
 		rec->tag = *tag;
 	}
-	return change(store, TAG, tag->scope, tag->tag, rec, !rec);
+	return nve_memory_change(store, TAG, tag->scope, tag->tag, rec, !rec);
 }
 
 static int memory_del_tag(struct nve_store *store, const char *scope, uint16_t tag)
 {
-	return change(store, TAG, scope, tag, NULL, false);
+	return nve_memory_change(store, TAG, scope, tag, NULL, false);
 }
 
 static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *vap)
@@ -299,12 +313,12 @@ static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *
 		rec->kind = VAP;
 		rec->vap = *vap;
 	}
-	return change(store, VAP, vap->port, vap->vn_id, rec, !rec);
+	return nve_memory_change(store, VAP, vap->port, vap->vn_id, rec, !rec);
 }
 
 static int memory_del_vap(struct nve_store *store, const char *port, uint32_t vn_id)
 {
-	return change(store, VAP, port, vn_id, NULL, false);
+	return nve_memory_change(store, VAP, port, vn_id, NULL, false);
 }
 
 static int memory_put_tsi(struct nve_store *store, const struct nve_stored_tsi *tsi)
@@ -320,12 +334,12 @@ static int memory_put_tsi(struct nve_store *store, const struct nve_stored_tsi *
 			memcpy(rec->addrs, tsi->addrs, addrs);
 		rec->tsi.addrs = rec->addrs;
 	}
-	return change(store, TSI, "", tsi->slot, rec, !rec);
+	return nve_memory_change(store, TSI, "", tsi->slot, rec, !rec);
 }
 
 static int memory_del_tsi(struct nve_store *store, uint32_t slot)
 {
-	return change(store, TSI, "", slot, NULL, false);
+	return nve_memory_change(store, TSI, "", slot, NULL, false);
 }
 
 static int memory_put_epoch(struct nve_store *store, uint64_t epoch)
@@ -337,6 +351,28 @@ static int memory_put_epoch(struct nve_store *store, uint64_t epoch)
 		return store->control.put.error;
 	}
 	store->epoch = epoch;
+	return 0;
+}
+
+static int memory_put_setting(struct nve_store *store, const char *name, uint64_t value)
+{
+	struct record *rec = value ? calloc(1, sizeof(*rec)) : NULL;
+
+	if (rec) {
+		rec->kind = SETTING;
+		rec->setting.value = value;
+		snprintf(rec->setting.name, sizeof(rec->setting.name), "%s", name);
+	}
+	return nve_memory_change(store, SETTING, name, 0, rec, value && !rec);
+}
+
+static int memory_setting(struct nve_store *store, const char *name, uint64_t *ret)
+{
+	const struct record *rec = store->buckets[hash(SETTING, name, 0)];
+
+	while (rec && (rec->kind != SETTING || strcmp(rec->setting.name, name)))
+		rec = rec->next;
+	*ret = rec ? rec->setting.value : 0;
 	return 0;
 }
 
@@ -372,8 +408,12 @@ struct nve_store_memory_control *nve_store_memory_control(const char *path)
 size_t nve_store_memory_count(const char *path)
 {
 	struct nve_store *store = find(path);
+	size_t n = 0;
 
-	return store ? store->n : 0;
+	for (size_t i = 0; store && i < BUCKETS; i++)
+		for (struct record *rec = store->buckets[i]; rec; rec = rec->next)
+			n += rec->kind <= TSI;
+	return n;
 }
 
 int nve_store_memory_read(const char *path, const struct nve_store_reader *reader)
@@ -404,6 +444,7 @@ const struct nve_store_ops nve_store_memory = {
 	.open = memory_open,
 	.close = memory_close,
 	.load = memory_load,
+	.get_vn = nve_memory_get_vn,
 	.epoch = memory_epoch,
 	.begin = memory_begin,
 	.put_tag = memory_put_tag,
@@ -412,7 +453,12 @@ const struct nve_store_ops nve_store_memory = {
 	.del_vap = memory_del_vap,
 	.put_tsi = memory_put_tsi,
 	.del_tsi = memory_del_tsi,
+	.put_deadlines = nve_memory_put_deadlines,
+	.put_vn = nve_memory_put_vn,
+	.del_vn = nve_memory_del_vn,
 	.put_epoch = memory_put_epoch,
+	.put_setting = memory_put_setting,
+	.setting = memory_setting,
 	.commit = memory_commit,
 	.rollback = undo_changes,
 };

@@ -27,7 +27,7 @@ static int run(struct nve_store *store, enum nve_sqlite_statement q)
 	if (code == SQLITE_DONE)
 		return 0;
 	end_transaction(store);
-	return nve_sqlite_errno(code);
+	return nve_sqlite_errno(store->db, code);
 }
 
 static int bind_name(sqlite3_stmt *stmt, int at, const char *name)
@@ -53,7 +53,7 @@ static int sqlite_store_epoch(struct nve_store *store, uint64_t *ret)
 	if (code == SQLITE_ROW || code == SQLITE_DONE)
 		*ret = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
 	sqlite3_reset(stmt);
-	return code == SQLITE_ROW ? 0 : nve_sqlite_errno(code);
+	return code == SQLITE_ROW ? 0 : nve_sqlite_errno(store->db, code);
 }
 
 static int sqlite_store_begin(struct nve_store *store)
@@ -65,14 +65,14 @@ static int sqlite_store_begin(struct nve_store *store)
 }
 
 /* A bind fails for want of memory alone; a statement half bound must not run. */
-static int put(struct nve_store *store, enum nve_sqlite_statement q, int code)
+int nve_sqlite_put(struct nve_store *store, enum nve_sqlite_statement q, int code)
 {
 	if (!store->in_transaction)
 		return -EINVAL;
 	if (code == SQLITE_OK)
 		return run(store, q);
 	end_transaction(store);
-	return nve_sqlite_errno(code);
+	return nve_sqlite_errno(store->db, code);
 }
 
 static int sqlite_store_put_tag(struct nve_store *store, const struct nve_stored_tag *tag)
@@ -81,7 +81,7 @@ static int sqlite_store_put_tag(struct nve_store *store, const struct nve_stored
 	sqlite3_stmt *stmt = store->stmt[Q_PUT_TAG];
 	int code = bind_name(stmt, 1, tag->scope);
 
-	return put(store, Q_PUT_TAG, code ? code : bind_ints(stmt, 2, 4, v));
+	return nve_sqlite_put(store, Q_PUT_TAG, code ? code : bind_ints(stmt, 2, 4, v));
 }
 
 static int sqlite_store_del_tag(struct nve_store *store, const char *scope, uint16_t tag)
@@ -90,7 +90,7 @@ static int sqlite_store_del_tag(struct nve_store *store, const char *scope, uint
 	sqlite3_stmt *stmt = store->stmt[Q_DEL_TAG];
 	int code = bind_name(stmt, 1, scope);
 
-	return put(store, Q_DEL_TAG, code ? code : bind_ints(stmt, 2, 1, v));
+	return nve_sqlite_put(store, Q_DEL_TAG, code ? code : bind_ints(stmt, 2, 1, v));
 }
 
 static int sqlite_store_put_vap(struct nve_store *store, const struct nve_stored_vap *vap)
@@ -99,7 +99,7 @@ static int sqlite_store_put_vap(struct nve_store *store, const struct nve_stored
 	sqlite3_stmt *stmt = store->stmt[Q_PUT_VAP];
 	int code = bind_name(stmt, 1, vap->port);
 
-	return put(store, Q_PUT_VAP, code ? code : bind_ints(stmt, 2, 3, v));
+	return nve_sqlite_put(store, Q_PUT_VAP, code ? code : bind_ints(stmt, 2, 3, v));
 }
 
 static int sqlite_store_del_vap(struct nve_store *store, const char *port, uint32_t vn_id)
@@ -108,7 +108,7 @@ static int sqlite_store_del_vap(struct nve_store *store, const char *port, uint3
 	sqlite3_stmt *stmt = store->stmt[Q_DEL_VAP];
 	int code = bind_name(stmt, 1, port);
 
-	return put(store, Q_DEL_VAP, code ? code : bind_ints(stmt, 2, 1, v));
+	return nve_sqlite_put(store, Q_DEL_VAP, code ? code : bind_ints(stmt, 2, 1, v));
 }
 
 static size_t pack_addrs(struct nve_store *store, const struct nve_stored_tsi *tsi)
@@ -156,23 +156,48 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(stmt, 16, &t->qos, has_qos ? sizeof(t->qos) : 0,
 					 SQLITE_STATIC);
-	return put(store, Q_PUT_TSI, code);
+	return nve_sqlite_put(store, Q_PUT_TSI, code);
 }
 
 static int sqlite_store_del_tsi(struct nve_store *store, uint32_t slot)
 {
-	return put(store, Q_DEL_TSI, sqlite3_bind_int64(store->stmt[Q_DEL_TSI], 1, slot));
+	return nve_sqlite_put(store, Q_DEL_TSI,
+			      sqlite3_bind_int64(store->stmt[Q_DEL_TSI], 1, slot));
 }
 
 static int sqlite_store_put_epoch(struct nve_store *store, uint64_t epoch)
 {
-	return put(store, Q_PUT_EPOCH,
-		   sqlite3_bind_int64(store->stmt[Q_PUT_EPOCH], 1, (int64_t)epoch));
+	return nve_sqlite_put(store, Q_PUT_EPOCH,
+			      sqlite3_bind_int64(store->stmt[Q_PUT_EPOCH], 1, (int64_t)epoch));
+}
+
+static int sqlite_store_put_setting(struct nve_store *store, const char *name, uint64_t value)
+{
+	enum nve_sqlite_statement q = value ? Q_PUT_SETTING : Q_DEL_SETTING;
+	int code = bind_name(store->stmt[q], 1, name);
+
+	if (code == SQLITE_OK && value)
+		code = sqlite3_bind_int64(store->stmt[q], 2, (int64_t)value);
+	return nve_sqlite_put(store, q, code);
+}
+
+static int sqlite_store_setting(struct nve_store *store, const char *name, uint64_t *ret)
+{
+	sqlite3_stmt *stmt = store->stmt[Q_GET_SETTING];
+	int code = bind_name(stmt, 1, name);
+
+	*ret = 0;
+	if (code == SQLITE_OK)
+		code = sqlite3_step(stmt);
+	if (code == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return code == SQLITE_ROW ? 0 : nve_sqlite_errno(store->db, code);
 }
 
 static int sqlite_store_commit(struct nve_store *store)
 {
-	int r = put(store, Q_COMMIT, SQLITE_OK);
+	int r = nve_sqlite_put(store, Q_COMMIT, SQLITE_OK);
 
 	store->in_transaction = false;
 	return r;
@@ -183,6 +208,7 @@ const struct nve_store_ops nve_store_sqlite = {
 	.open = nve_sqlite_open,
 	.close = nve_sqlite_close,
 	.load = nve_sqlite_load,
+	.get_vn = nve_sqlite_get_vn,
 	.epoch = sqlite_store_epoch,
 	.begin = sqlite_store_begin,
 	.put_tag = sqlite_store_put_tag,
@@ -191,7 +217,12 @@ const struct nve_store_ops nve_store_sqlite = {
 	.del_vap = sqlite_store_del_vap,
 	.put_tsi = sqlite_store_put_tsi,
 	.del_tsi = sqlite_store_del_tsi,
+	.put_deadlines = nve_sqlite_put_deadlines,
+	.put_vn = nve_sqlite_put_vn,
+	.del_vn = nve_sqlite_del_vn,
 	.put_epoch = sqlite_store_put_epoch,
+	.put_setting = sqlite_store_put_setting,
+	.setting = sqlite_store_setting,
 	.commit = sqlite_store_commit,
 	.rollback = end_transaction,
 };

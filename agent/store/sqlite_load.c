@@ -126,7 +126,17 @@ static int load_tsi(struct nve_store *store, sqlite3_stmt *stmt, const struct nv
 		tsi.tsi.n_gleaned += store->addrs[i].gleaned;
 	if (bad)
 		return undecodable(store, "tsi", stmt);
-	return rd->tsi(rd->arg, &tsi);
+	return nve_sqlite_deadline(store, &tsi) ? rd->tsi(rd->arg, &tsi) : -EBADMSG;
+}
+
+static int load_vn(struct nve_store *store, sqlite3_stmt *stmt, const struct nve_store_reader *rd)
+{
+	bool bad = false;
+	uint32_t vn_id = get_int(stmt, 0, 1, NVE_VN_ID_MAX, &bad);
+
+	if (bad)
+		return undecodable(store, "vn", stmt);
+	return rd->vn(rd->arg, vn_id, (uint64_t)sqlite3_column_int64(stmt, 1));
 }
 
 typedef int load_fn(struct nve_store *store, sqlite3_stmt *stmt, const struct nve_store_reader *rd);
@@ -140,7 +150,7 @@ static int load_all(struct nve_store *store, enum nve_sqlite_statement q, load_f
 	while (!r && (code = sqlite3_step(stmt)) == SQLITE_ROW)
 		r = fn(store, stmt, rd);
 	sqlite3_reset(stmt);
-	return r ? r : nve_sqlite_errno(code);
+	return r ? r : nve_sqlite_errno(store->db, code);
 }
 
 int nve_sqlite_load(struct nve_store *store, const struct nve_store_reader *reader)
@@ -149,7 +159,11 @@ int nve_sqlite_load(struct nve_store *store, const struct nve_store_reader *read
 
 	if (!r)
 		r = load_all(store, Q_LOAD_VAPS, load_vap, reader);
+	nve_sqlite_deadlines_begin(store);
 	if (!r)
 		r = load_all(store, Q_LOAD_TSIS, load_tsi, reader);
+	sqlite3_reset(store->stmt[Q_LOAD_DEADLINES]);
+	if (!r && reader->vn)
+		r = load_all(store, Q_LOAD_VNS, load_vn, reader);
 	return r;
 }

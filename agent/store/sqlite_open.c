@@ -12,65 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 2
-#define APPLICATION_ID 0x6e766564 /* "nved" */
-#define STR_(x)        #x
-#define STR(x)         STR_(x)
+/* An I/O error is often one that the operator can do something about. */
+static int system_error(sqlite3 *db)
+{
+	switch (db ? sqlite3_system_errno(db) : 0) {
+	case ENOSPC:
+	case EDQUOT:
+		return -ENOSPC;
+	case EROFS:
+		return -EROFS;
+	default:
+		return -EIO;
+	}
+}
 
-static const char *const sql[STATEMENTS] = {
-	[Q_BEGIN] = "BEGIN IMMEDIATE",
-	[Q_COMMIT] = "COMMIT",
-	[Q_ROLLBACK] = "ROLLBACK",
-	[Q_PUT_TAG] = "INSERT OR REPLACE INTO tag(scope, tag, quarantined, vn_id, until_ns)"
-		      " VALUES(?, ?, ?, ?, ?)",
-	[Q_DEL_TAG] = "DELETE FROM tag WHERE scope = ? AND tag = ?",
-	[Q_PUT_VAP] = "INSERT OR REPLACE INTO vap(port, vn_id, tag, explicit) VALUES(?, ?, ?, ?)",
-	[Q_DEL_VAP] = "DELETE FROM vap WHERE port = ? AND vn_id = ?",
-	[Q_PUT_TSI] = "INSERT OR REPLACE INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
-		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs,"
-		      " glean_max, glean_age_ms, qos)"
-		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
-	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
-	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
-	[Q_LOAD_TAGS] = "SELECT scope, tag, quarantined, vn_id, until_ns FROM tag",
-	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit FROM vap",
-	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
-			" deadline_ns, keepalive_ms, keepactive_ms, addrs, glean_max,"
-			" glean_age_ms, qos FROM tsi ORDER BY slot",
-};
-
-static const char schema[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE tag(scope TEXT NOT NULL, tag INTEGER NOT NULL, quarantined INTEGER NOT NULL,"
-	" vn_id INTEGER NOT NULL, until_ns INTEGER NOT NULL, PRIMARY KEY(scope, tag))"
-	" STRICT, WITHOUT ROWID;"
-	"CREATE TABLE vap(port TEXT NOT NULL, vn_id INTEGER NOT NULL, tag INTEGER NOT NULL,"
-	" explicit INTEGER NOT NULL, PRIMARY KEY(port, vn_id)) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE tsi(slot INTEGER PRIMARY KEY, port TEXT NOT NULL, vn_id INTEGER NOT NULL,"
-	" id BLOB NOT NULL, state INTEGER NOT NULL, cause INTEGER NOT NULL,"
-	" n_active INTEGER NOT NULL, epoch INTEGER NOT NULL, since_ns INTEGER NOT NULL,"
-	" deadline_ns INTEGER NOT NULL, keepalive_ms INTEGER NOT NULL,"
-	" keepactive_ms INTEGER NOT NULL, addrs BLOB NOT NULL,"
-	" glean_max INTEGER NOT NULL DEFAULT 0, glean_age_ms INTEGER NOT NULL DEFAULT 0,"
-	" qos BLOB NOT NULL DEFAULT x'') STRICT;"
-	"PRAGMA application_id = " STR(APPLICATION_ID) ";"
-						       "PRAGMA user_version = " STR(
-							       SCHEMA_VERSION) ";"
-									       "COMMIT;";
-
-/* From each version to the next, in a transaction of its own. */
-static const char *const upgrades[SCHEMA_VERSION] = {
-	[1] = "BEGIN IMMEDIATE;"
-	      "ALTER TABLE tsi ADD COLUMN glean_max INTEGER NOT NULL DEFAULT 0;"
-	      "ALTER TABLE tsi ADD COLUMN glean_age_ms INTEGER NOT NULL DEFAULT 0;"
-	      "ALTER TABLE tsi ADD COLUMN qos BLOB NOT NULL DEFAULT x'';"
-	      "PRAGMA user_version = 2;"
-	      "COMMIT;",
-};
-
-int nve_sqlite_errno(int code)
+int nve_sqlite_errno(sqlite3 *db, int code)
 {
 	switch (code & 0xff) {
 	case SQLITE_OK:
@@ -92,11 +48,11 @@ int nve_sqlite_errno(int code)
 	case SQLITE_NOTADB:
 		return -EBADMSG;
 	default:
-		return -EIO;
+		return system_error(db);
 	}
 }
 
-static const char *remedy(int r)
+const char *nve_sqlite_remedy(int r)
 {
 	switch (r) {
 	case -EBUSY:
@@ -113,7 +69,7 @@ static const char *remedy(int r)
 	}
 }
 
-__attribute__((format(printf, 2, 3))) static void explain(char **err, const char *fmt, ...)
+void nve_sqlite_explain(char **err, const char *fmt, ...)
 {
 	va_list args;
 
@@ -152,7 +108,7 @@ static int pragma_int(sqlite3 *db, const char *text, int64_t *ret)
 		code = SQLITE_OK;
 	}
 	sqlite3_finalize(stmt);
-	return nve_sqlite_errno(code);
+	return nve_sqlite_errno(db, code);
 }
 
 /* Made here, not by SQLite, so that it never exists with other permissions. */
@@ -165,10 +121,16 @@ static int make_file(const char *path, char **err)
 		close(fd);
 		return 0;
 	}
-	if (r == -EEXIST)
+	if (r == -EEXIST && access(path, W_OK) == 0)
 		return 0;
-	explain(err, "store %s: cannot be created: %s; %s", path, strerror(-r),
-		r == -ENOENT ? "make its directory first" : remedy(r));
+	if (r == -EEXIST) {
+		r = -errno; /* SQLite would only read it */
+		nve_sqlite_explain(err, "store %s: %s; %s", path, strerror(-r),
+				   nve_sqlite_remedy(r));
+		return r;
+	}
+	nve_sqlite_explain(err, "store %s: cannot be created: %s; %s", path, strerror(-r),
+			   r == -ENOENT ? "make its directory first" : nve_sqlite_remedy(r));
 	return r;
 }
 
@@ -179,8 +141,8 @@ static int check_version(struct nve_store *store, const char *path, int64_t *ver
 	int r;
 
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	r = nve_sqlite_errno(
-		sqlite3_exec(store->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL));
+	r = nve_sqlite_errno(store->db, sqlite3_exec(store->db, "PRAGMA locking_mode = EXCLUSIVE",
+						     NULL, NULL, NULL));
 	if (!r)
 		r = pragma_int(store->db, "PRAGMA user_version", version);
 	if (!r)
@@ -188,33 +150,24 @@ static int check_version(struct nve_store *store, const char *path, int64_t *ver
 	if (!r)
 		r = pragma_int(store->db, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (r) {
-		explain(err, "store %s: %s; %s", path, sqlite3_errmsg(store->db), remedy(r));
+		nve_sqlite_explain(err, "store %s: %s; %s", path, sqlite3_errmsg(store->db),
+				   nve_sqlite_remedy(r));
 		return r;
 	}
-	if (app != APPLICATION_ID && (app || *version || tables)) {
-		explain(err, "store %s: a database, but not one of nved; name another path", path);
+	if (app != NVE_SQLITE_APPLICATION && (app || *version || tables)) {
+		nve_sqlite_explain(
+			err, "store %s: a database, but not one of nved; name another path", path);
 		return -EBADMSG;
 	}
-	if (*version > SCHEMA_VERSION) {
-		explain(err,
-			"store %s: schema %lld is newer than this agent's %d; "
-			"run the newer agent, or move the store away",
-			path, (long long)*version, SCHEMA_VERSION);
+	if (*version > NVE_SQLITE_SCHEMA) {
+		nve_sqlite_explain(err,
+				   "store %s: schema %lld is newer than this agent's %d; "
+				   "run the newer agent, or move the store away",
+				   path, (long long)*version, NVE_SQLITE_SCHEMA);
 		return -EPROTO;
 	}
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return 0;
-}
-
-/* A store that is new gets the schema of today; either way the lock is taken for good. */
-static int bring_up_to_date(sqlite3 *db, int64_t version)
-{
-	const char *first = version ? "BEGIN IMMEDIATE; COMMIT" : schema;
-	int code = sqlite3_exec(db, first, NULL, NULL, NULL);
-
-	for (; version && version < SCHEMA_VERSION && code == SQLITE_OK; version++)
-		code = sqlite3_exec(db, upgrades[version], NULL, NULL, NULL);
-	return code;
 }
 
 static int set_up(struct nve_store *store, const struct nve_store_config *config, int64_t version)
@@ -228,11 +181,11 @@ static int set_up(struct nve_store *store, const struct nve_store_config *config
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(store->db, sync, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
-		code = bring_up_to_date(store->db, version);
+		code = nve_sqlite_migrate(store->db, version);
 	for (size_t i = 0; i < STATEMENTS && code == SQLITE_OK; i++)
-		code = sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-					  &store->stmt[i], NULL);
-	return nve_sqlite_errno(code);
+		code = sqlite3_prepare_v3(store->db, nve_sqlite_statements[i], -1,
+					  SQLITE_PREPARE_PERSISTENT, &store->stmt[i], NULL);
+	return nve_sqlite_errno(store->db, code);
 }
 
 static int ignore_tag(void *arg, const struct nve_stored_tag *tag)
@@ -256,14 +209,16 @@ static int ignore_tsi(void *arg, const struct nve_stored_tsi *tsi)
 /* Decodes everything once, since only open() can say what is wrong with a record. */
 static int verify(struct nve_store *store, const char *path, char **err)
 {
-	const struct nve_store_reader reader = { ignore_tag, ignore_vap, ignore_tsi, NULL };
+	const struct nve_store_reader reader = { ignore_tag, ignore_vap, ignore_tsi, NULL, NULL };
 	int r = nve_sqlite_load(store, &reader);
 
 	if (r && *store->bad)
-		explain(err, "store %s: %s cannot be decoded; restore a copy, or delete it", path,
-			store->bad);
+		nve_sqlite_explain(err,
+				   "store %s: %s cannot be decoded; restore a copy, or delete it",
+				   path, store->bad);
 	else if (r)
-		explain(err, "store %s: %s; %s", path, sqlite3_errmsg(store->db), remedy(r));
+		nve_sqlite_explain(err, "store %s: %s; %s", path, sqlite3_errmsg(store->db),
+				   nve_sqlite_remedy(r));
 	return r;
 }
 
@@ -271,19 +226,21 @@ int nve_sqlite_open(const struct nve_store_config *config, struct nve_store **re
 {
 	__attribute__((cleanup(closep))) struct nve_store *store = calloc(1, sizeof(*store));
 	int64_t version = 0;
-	int r;
+	int r, code;
 
 	if (!store)
 		return -ENOMEM;
 	r = make_file(config->path, err);
 	if (r < 0)
 		return r;
-	r = nve_sqlite_errno(sqlite3_open_v2(
-		config->path, &store->db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL));
+	code = sqlite3_open_v2(config->path, &store->db,
+			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+			       NULL);
+	r = nve_sqlite_errno(store->db, code);
 	if (r < 0) {
-		explain(err, "store %s: %s; %s", config->path,
-			store->db ? sqlite3_errmsg(store->db) : "no memory", remedy(r));
+		nve_sqlite_explain(err, "store %s: %s; %s", config->path,
+				   store->db ? sqlite3_errmsg(store->db) : "no memory",
+				   nve_sqlite_remedy(r));
 		return r;
 	}
 	r = check_version(store, config->path, &version, err);
@@ -291,8 +248,8 @@ int nve_sqlite_open(const struct nve_store_config *config, struct nve_store **re
 		return r;
 	r = set_up(store, config, version);
 	if (r < 0) {
-		explain(err, "store %s: %s; %s", config->path, sqlite3_errmsg(store->db),
-			remedy(r));
+		nve_sqlite_explain(err, "store %s: %s; %s", config->path, sqlite3_errmsg(store->db),
+				   nve_sqlite_remedy(r));
 		return r;
 	}
 	r = verify(store, config->path, err);

@@ -11,7 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
+headers="(engine(_check|_drain)?|doctor|log|audit|dp/dp(_check)?|nva/nva|store/store)\\\\.h"
+contracts="agent/(core/.*|$headers)"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -19,13 +20,16 @@ rules() {
 		^agent/dp/ebpf[^/]*$ ^(agent/dp/.*|NOUNS|bpf/[a-z]*_abi\.h|.*\.skel\.h)$
 		^agent/dp/ ^(agent/dp/.*|NOUNS)$
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
-		^agent/store/ ^(agent/store/|agent/core/types\.h$)
+		^agent/store/ ^(agent/store/|agent/core/(types|acl)\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
+		^agent/doctor[^/]*$ ^(CONTRACTS|agent/(doctor[^/]*|config|dp/features)\.h)$
 		^agent/log\.c$ ^agent/log\.h$
+		^agent/audit[^/]*$ ^agent/(audit[^/]*\.h|log\.h|session/peer\.h)$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
 		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
-		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|.*\.pb-c\.h)$
+		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|agent/doctor\.h|.*\.pb-c\.h)$
+		^agent/sandbox[^/]*\.c$ ^agent/sandbox\.h$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE
 }
@@ -34,12 +38,14 @@ rules() {
 externals() {
 	cat <<-'TABLE'
 		<grpc/ ^agent/(session/grpc[^/]*|session/listen[^/]*|nvectl/[^/]*)$
+		<openssl/ ^agent/session/(tls|door_tls|door_pipe)\.[ch]$
 		<bpf/ ^agent/dp/ebpf[^/]*$
-		<linux/bpf ^agent/dp/ebpf[^/]*$
+		<linux/bpf ^agent/(dp/ebpf[^/]*|sandbox_filter\.c)$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
 		<cyaml/ ^agent/(config_raw\.c|nva/local[^/]*)$
 		<yaml\.h> ^agent/(yaml_marks\.c|nva/local[^/]*)$
 		<uv\.h> ^agent/loop\.c$
+		<seccomp\.h> ^agent/sandbox_filter\.c$
 		<systemd/ ^agent/(loop|main|daemon)\.c$
 		protobuf-c ^agent/(session|nvectl)/
 	TABLE
@@ -110,6 +116,7 @@ self_test() {
 		agent/engine_x.c <bpf/bpf.h>
 		agent/config.c "daemon.h"
 		agent/session/codec.c <grpc/grpc.h>
+		agent/session/grpc_x.c <openssl/ssl.h>
 		agent/session/grpc_x.c "nve_abi.h"
 		agent/session/grpc_x.c "config.h"
 		agent/nvectl/x.c "engine.h"

@@ -12,7 +12,7 @@ bpf_licence='(GPL-2.0-only OR BSD-2-Clause)'
 is_exempt() {
 	case $1 in
 	LICENSE | bpf/LICENSE.* | *.json | *.golden | *.bin | *.pcap | .gitignore) return 0 ;;
-	*.md) return 0 ;;
+	*.md | tests/fuzz/corpus/*) return 0 ;;
 	esac
 	return 1
 }

@@ -28,7 +28,7 @@ c=$(tree_files 'agent/*.c' 'agent/*.h' 'bpf/*.c' 'bpf/*.h' 'tests/*.c' 'tests/*.
 agent=$(tree_files 'agent/*.c' 'agent/*.h')
 headers=$(tree_files 'agent/*.h' 'bpf/*.h' 'tests/*.h')
 # shellcheck disable=SC2119 # all of them
-all=$(tree_files | grep -vE '^(LICENSE|tests/check/style\.sh)$')
+all=$(tree_files | grep -vE '^(LICENSE$|tests/check/style\.sh$|tests/fuzz/corpus/)')
 # shellcheck disable=SC2086 # lists of files
 {
 	rule line-comments '(^|[;{} 	])//([^/]|$)' '	x = 1; // why' 'comments are /* */' $c

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -254,6 +255,152 @@ static void other_sizes_and_other_versions_are_refused_with_the_remedy(void **st
 	assert_int_equal(w.dp->written, 0);
 }
 
+/* --- earlier layouts -------------------------------------------------------------------------- */
+
+static uint32_t map_id(const char *path)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return 0;
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+	close(fd);
+	return info.id;
+}
+
+/* Of the program at a0: by its pinned link. */
+static uint32_t program_id(void)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), PINS "/tc_%u", if_nametoindex("a0"));
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+	close(fd);
+	return info.prog_id;
+}
+
+static void set_version(uint32_t version)
+{
+	uint32_t zero = 0, meta[2] = { version };
+	int fd = bpf_obj_get(PINS "/nve_meta");
+
+	assert_int_equal(bpf_map_update_elem(fd, &zero, meta, BPF_ANY), 0);
+	close(fd);
+}
+
+static uint32_t version_of(const char *path)
+{
+	uint32_t zero = 0, meta[2] = { 0 };
+	int fd = bpf_obj_get(path);
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, meta), 0);
+	close(fd);
+	return meta[0];
+}
+
+static void pin_a_map(const char *path, uint32_t key_size)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "foreign", key_size, 3, 7, NULL);
+
+	assert_true(fd >= 0);
+	unlink(path);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+	close(fd);
+}
+
+/* What an agent of another layout leaves: maps that differ, one that ours does not have. */
+static void make_earlier(uint32_t version)
+{
+	open_pinned();
+	resync();
+	dpw_close(&w);
+	pin_a_map(PINS "/nve_src", 5);
+	pin_a_map(PINS "/nve_of_yore", 9);
+	unlink(PINS "/nve_bum");
+	set_version(version);
+}
+
+static void is_of_today(void)
+{
+	assert_int_equal(version_of(PINS "/nve_meta"), NVE_ABI_VERSION);
+	assert_int_not_equal(access(PINS "/nve_of_yore", F_OK), 0);
+	assert_int_not_equal(access(PINS "/next", F_OK), 0);
+	assert_int_equal(access(PINS "/nve_bum", F_OK), 0);
+	assert_true(passes(A0, TAG_10, MAC_1, "10.0.0.1"));
+	dpw_close(&w);
+	open_pinned(); /* and are taken over from now on */
+	resync();
+	assert_int_equal(w.dp->written, 0);
+	assert_true(passes(A0, TAG_10, MAC_1, "10.0.0.1"));
+}
+
+static void maps_of_an_earlier_layout_are_replaced_when_the_new_ones_are_complete(void **state)
+{
+	uint32_t program, src;
+
+	(void)state;
+	make_earlier(NVE_ABI_VERSION - 1);
+	program = program_id();
+	src = map_id(PINS "/nve_src");
+	open_pinned();
+	assert_int_equal(program_id(), program); /* frames pass by the old program and maps */
+	assert_int_equal(map_id(PINS "/nve_src"), src);
+	resync();
+	assert_int_not_equal(program_id(), program);
+	assert_int_not_equal(map_id(PINS "/nve_src"), src);
+	is_of_today();
+}
+
+/* The agent dies before the new maps are complete, and while their pins are moved. */
+static void a_replacement_that_was_cut_short_is_begun_again(void **state)
+{
+	(void)state;
+	make_earlier(NVE_ABI_VERSION - 1);
+	open_pinned();
+	dpw_close(&w); /* no resync */
+	assert_int_equal(version_of(PINS "/nve_meta"), NVE_ABI_VERSION - 1);
+	assert_int_equal(mkdir(PINS "/next", 0700), 0);
+	pin_a_map(PINS "/next/nve_fdb", 9);
+	pin_a_map(PINS "/next/nve_meta", 9);
+	open_pinned();
+	resync();
+	is_of_today();
+}
+
+static void a_newer_layout_is_refused_and_untouched_and_can_be_flushed(void **state)
+{
+	struct nve_dp_config config = { .pin_dir = PINS,
+					.local_vtep = dpw_addr("192.0.2.1"),
+					.limits = dpw_limits,
+					.unload = true };
+	uint32_t program, src;
+	struct nve_dp *dp;
+	char *err = NULL;
+
+	(void)state;
+	make_earlier(NVE_ABI_VERSION + 1);
+	program = program_id();
+	src = map_id(PINS "/nve_src");
+	assert_int_equal(open_again(&dpw_limits, &err), -EPROTO);
+	assert_non_null(strstr(err, "newer"));
+	free(err);
+	assert_int_equal(program_id(), program);
+	assert_int_equal(map_id(PINS "/nve_src"), src);
+	assert_int_equal(access(PINS "/nve_of_yore", F_OK), 0);
+	assert_int_equal(nve_dp_ebpf.open(&config, &dp, NULL), 0);
+	assert_int_equal(nve_dp_ebpf.flush(dp), 0);
+	nve_dp_ebpf.close(dp);
+	assert_int_not_equal(access(PINS, F_OK), 0);
+	assert_int_equal(dp_probe_attached("a0"), 0);
+}
+
 static void a_pin_directory_that_is_no_bpffs_is_refused(void **state)
 {
 	struct nve_dp_config config = {
@@ -311,6 +458,9 @@ int main(void)
 		PINNED(a_second_agent_is_refused_and_told_why),
 		PINNED(other_sizes_and_other_versions_are_refused_with_the_remedy),
 		PINNED(a_pin_directory_that_is_no_bpffs_is_refused),
+		PINNED(maps_of_an_earlier_layout_are_replaced_when_the_new_ones_are_complete),
+		PINNED(a_replacement_that_was_cut_short_is_begun_again),
+		PINNED(a_newer_layout_is_refused_and_untouched_and_can_be_flushed),
 		PINNED(flush_leaves_nothing),
 		PINNED(a_port_that_is_configured_no_more_is_detached_by_the_resync),
 	};

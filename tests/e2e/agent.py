@@ -24,7 +24,8 @@ class Agent:
     def __init__(self, name, ns, vtep, ports, vns, **config):
         self.name, self.ns, self.vtep, self.ports, self.proc = name, ns, vtep, ports, None
         self.dir, self.pins = f"{STATE}/{name}", f"{BPFFS}/{name}"
-        self.log_read = 0
+        self.log_read, self.binary = 0, NVED
+        self.wrap = []  # a command to start it with
         self.profiles = config.pop("profiles", [])  # of the NVA's file
         os.makedirs(self.dir)
         self.socket = f"{self.dir}/nved.sock"
@@ -61,7 +62,8 @@ class Agent:
             ready.bind(notify)
             ready.settimeout(0.2)
             self.proc = self.ns.popen(
-                ["setpriv", "--pdeathsig", "KILL", NVED, "-c", f"{self.dir}/nved.yaml"],
+                [*self.wrap, "setpriv", "--pdeathsig", "KILL", self.binary, "-c",
+                 f"{self.dir}/nved.yaml"],
                 stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env={**os.environ, "NOTIFY_SOCKET": notify})
             wait_for(f"{self.name} to be ready", lambda: self._is_ready(ready), 20, 0)

@@ -69,7 +69,7 @@ def sends(w, port=None):
 def nothing_was_lost(stream, what):
     r = stream.result
     print(f"    {r['sent']} frames at {r['kpps']:.0f} kpps; {what}")
-    equal((len(r["lost"]), len(r["twice"])), (0, 0),
+    equal((r["n_lost"], r["n_twice"]), (0, 0),
           f"lost (first: {r['lost'][:5]}) and doubled, of {r['sent']}")
     equal(sum(r["at"]), r["sent"], "frames that arrived")
 

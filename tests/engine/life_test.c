@@ -288,6 +288,8 @@ static void a_reload_that_the_datapath_does_not_take_is_tried_again(void **state
 	w->now_ns += SEC;
 	ew_run(w);
 	assert_int_equal(ew_frame(w, P3, 100, 3, 1).dest.kind, NVE_DP_DEST_VTEP);
+	w->now_ns += 2 * SEC; /* the store has heard of it */
+	ew_run(w);
 	assert_true(nve_engine_next_deadline(w->engine) > w->now_ns + SEC);
 }
 

@@ -91,20 +91,6 @@ static void a_restart_from_sqlite_restores_everything_byte_for_byte(void **state
 	assert_int_equal(rmdir(path), 0);
 }
 
-static void a_deadline_that_passed_while_no_agent_was_there_starts_again(void **state)
-{
-	struct world *w = *state;
-
-	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
-	ew_close(w);
-	w->now_ns += 1000 * SEC;
-	ew_open(w);
-	ew_run_until(w, w->now_ns + 29 * SEC);
-	assert_int_equal(ew_state_of(w, 1, P1, 100), NVE_TSI_ACTIVATED);
-	ew_run_until(w, w->now_ns + 2 * SEC);
-	assert_int_equal(ew_state_of(w, 1, P1, 100), NVE_TSI_ASSOCIATED);
-}
-
 static void records_of_a_port_that_is_no_longer_configured_are_dropped_from_the_store(void **state)
 {
 	struct world *w = *state;
@@ -120,24 +106,6 @@ static void records_of_a_port_that_is_no_longer_configured_are_dropped_from_the_
 	assert_null(nve_core_vap(nve_engine_core(w->engine), P3, 200));
 	/* br: tags of 100 and 200, one in quarantine; VAPs p1/100, p2/100, p1/200; TSIs 1, 2, 5 */
 	assert_int_equal(nve_store_memory_count(STORE_PATH), 9);
-}
-
-static void a_vn_that_the_nva_does_not_know_at_the_restart_forwards_when_it_does(void **state)
-{
-	struct world *w = *state;
-
-	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 9, P3, 100, 3), NVE_REASON_OK);
-	assert_int_equal(ew_ask(w, NVE_EV_ACTIVATE, 1, P1, 100, 1), NVE_REASON_OK);
-	ew_close(w);
-	ew_yaml(w, "vns: []\n");
-	ew_open(w);
-	ew_run(w);
-	assert_int_equal(ew_state_of(w, 1, P1, 100), NVE_TSI_ACTIVATED);
-	assert_int_equal(ew_used(w, "tsi"), 0);
-	ew_yaml(w, ew_vns);
-	assert_int_equal(nve_engine_reload(w->engine, w->now_ns, NULL), 0);
-	assert_true(ew_frame(w, P3, 100, 3, 1).pass);
-	assert_true(ew_frame(w, P3, 100, 3, 0x99).pass);
 }
 
 /* --- many ------------------------------------------------------------------------------------ */
@@ -223,9 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_restart_restores_everything_byte_for_byte),
 		cmocka_unit_test(a_restart_from_sqlite_restores_everything_byte_for_byte),
-		TEST(a_deadline_that_passed_while_no_agent_was_there_starts_again),
 		TEST(records_of_a_port_that_is_no_longer_configured_are_dropped_from_the_store),
-		TEST(a_vn_that_the_nva_does_not_know_at_the_restart_forwards_when_it_does),
 		cmocka_unit_test(a_thousand_tsis_come_and_go_and_nothing_is_left),
 	};
 

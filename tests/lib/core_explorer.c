@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/core_explorer.h"
+#include "lib/core_oracle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -208,84 +209,6 @@ static bool note(struct explorer *x, uint64_t now_ns, uint64_t epoch)
 	return true;
 }
 
-/* --- what the table of requirements 3.1 says, written down once more ------------------------- */
-
-/* I, A, V: the state after it; a dot: refused.  V is Activated. */
-static const char *const oracle[NVE_TSI_STATES] = {
-	/* connect disconnect | associate activate deactivate disassociate clear update keepalive
-	 * keepactive data expiry glean */
-	[NVE_TSI_INIT] = "??"
-			 "AV.II......",
-	[NVE_TSI_ASSOCIATED] = "??"
-			       "AVAIIAA..I.",
-	[NVE_TSI_ACTIVATED] = "??"
-			      ".VAIIVVVVAV",
-};
-
-static enum nve_tsi_state state_of(const struct nve_core *core, const struct nve_tsi_key *key)
-{
-	const struct nve_tsi *tsi = nve_core_tsi(core, nve_core_find_tsi(core, key));
-
-	return tsi ? tsi->state : NVE_TSI_INIT;
-}
-
-static bool refusable(const struct nve_event *ev, enum nve_reason reason)
-{
-	switch (reason) {
-	case NVE_REASON_UNKNOWN_ADDRESS:
-		return ev->n_only > 0 || ev->kind == NVE_EV_GLEAN;
-	case NVE_REASON_GLEANING_CONFLICT:
-	case NVE_REASON_INVALID_PARAMETER:
-		return ev->kind <= NVE_EV_UPDATE;
-	case NVE_REASON_ADDRESS_IN_USE:
-		return ev->n_addrs > 0 || ev->new_port != NVE_PORT_NONE;
-	case NVE_REASON_TAG_IN_USE:
-		return ev->tag != 0;
-	case NVE_REASON_NO_RESOURCES:
-		return true;
-	case NVE_REASON_ILLEGAL_TRANSITION: /* an instance is at the port it would move to */
-		return (ev->kind == NVE_EV_UPDATE && ev->new_port != NVE_PORT_NONE) ||
-		       ev->kind == NVE_EV_GLEAN; /* nothing is to be gleaned */
-	default:
-		return false;
-	}
-}
-
-static void compare_with_oracle(struct explorer *x, const struct nve_event *ev,
-				const struct nve_tsi_key *key, enum nve_tsi_state from,
-				const struct nve_answer *answer, bool was_due)
-{
-	char cell = oracle[from][ev->kind];
-	struct nve_tsi_key at = *key;
-	enum nve_tsi_state to;
-
-	x->found->visited[from][ev->kind]++;
-	if (ev->kind == NVE_EV_EXPIRE && !was_due)
-		cell = '.';
-	if (cell == '.') {
-		bool unknown = from == NVE_TSI_INIT && ev->kind != NVE_EV_EXPIRE;
-
-		assert_int_equal(answer->reason,
-				 unknown ? NVE_REASON_UNKNOWN_TSI : NVE_REASON_ILLEGAL_TRANSITION);
-		return;
-	}
-	if (answer->reason != NVE_REASON_OK) {
-		assert_true(refusable(ev, answer->reason));
-		return;
-	}
-	if (ev->kind == NVE_EV_UPDATE && ev->new_port != NVE_PORT_NONE)
-		at.port = ev->new_port;
-	to = state_of(x->core, &at);
-	if (ev->kind == NVE_EV_DEACTIVATE && (ev->flags & NVE_EV_HAS_ONLY) &&
-	    from == NVE_TSI_ACTIVATED && to == NVE_TSI_ACTIVATED)
-		assert_true(nve_core_tsi(x->core, answer->slot)->n_active > 0);
-	else
-		assert_int_equal(to, cell == 'I'   ? NVE_TSI_INIT
-				     : cell == 'A' ? NVE_TSI_ASSOCIATED
-						   : NVE_TSI_ACTIVATED);
-	assert_int_equal(answer->state, to);
-}
-
 /* --- one step, with all that must hold around it --------------------------------------------- */
 
 static void no_fault(const char *fault)
@@ -358,32 +281,21 @@ static void there_and_back(struct explorer *x, const struct nve_event *ev,
 	assert_int_equal(nve_core_mark(x->core).actions, end.actions);
 }
 
-static bool was_due(const struct nve_core *core, const struct nve_event *ev)
-{
-	const struct nve_tsi *tsi = nve_core_tsi(core, ev->due.slot);
-
-	return ev->kind == NVE_EV_EXPIRE && tsi && tsi->deadline_ns <= ev->now_ns;
-}
-
-static bool about_one_tsi(const struct nve_event *ev)
-{
-	return ev->kind >= NVE_EV_ASSOCIATE && ev->key.vn_id &&
-	       (ev->kind != NVE_EV_EXPIRE || ev->due.kind == NVE_DUE_TSI);
-}
-
 static bool attempt(struct explorer *x, const struct nve_event *ev)
 {
 	struct model model, whole;
-	enum nve_tsi_state from = state_of(x->core, &ev->key);
-	bool due = was_due(x->core, ev);
+	enum nve_tsi_state from = oracle_state(x->core, &ev->key);
+	bool due = oracle_due(x->core, ev);
 	const struct nve_action *actions;
 	struct nve_answer answer;
 	size_t n;
 
 	nve_core_step(x->core, ev, &answer);
 	x->found->n_steps++;
-	if (about_one_tsi(ev))
-		compare_with_oracle(x, ev, &ev->key, from, &answer, due);
+	if (oracle_knows(ev)) {
+		x->found->visited[from][ev->kind]++;
+		no_fault(oracle_fault(x->core, ev, from, due, &answer));
+	}
 	actions = nve_core_actions(x->core, &n);
 	if (answer.reason != NVE_REASON_OK || answer.unchanged)
 		assert_int_equal(n, 0);

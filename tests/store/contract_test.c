@@ -62,6 +62,37 @@ static void a_record_put_again_is_replaced_and_one_deleted_is_gone(void **state)
 	assert_non_null(strstr(store_contents(f), "S 3 p1 100 0 id 1 2 2 3 256 128 "));
 }
 
+static void a_setting_is_there_after_reopening_until_it_is_put_to_0(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t value = 1;
+
+	assert_int_equal(f->ops->setting(f->store, "drain:p1", &value), 0);
+	assert_int_equal(value, 0);
+	assert_int_equal(f->ops->put_setting(f->store, "drain:p1", 7), -EINVAL);
+	for (uint64_t put = 0; put < 3; put++) {
+		assert_int_equal(f->ops->begin(f->store), 0);
+		assert_int_equal(f->ops->put_setting(f->store, "drain:p1", UINT64_MAX - put), 0);
+		assert_int_equal(f->ops->put_setting(f->store, "epoch", 5), 0);
+		if (put == 1)
+			f->ops->rollback(f->store);
+		else
+			assert_int_equal(f->ops->commit(f->store), 0);
+	}
+	store_reopen(f);
+	assert_int_equal(f->ops->setting(f->store, "drain:p1", &value), 0);
+	assert_true(value == UINT64_MAX - 2);
+	assert_int_equal(f->ops->epoch(f->store, &value), 0);
+	assert_int_equal(value, 0); /* another thing of that name */
+	assert_int_equal(f->ops->begin(f->store), 0);
+	assert_int_equal(f->ops->put_setting(f->store, "drain:p1", 0), 0);
+	assert_int_equal(f->ops->put_setting(f->store, "drain:p1", 0), 0); /* not there: fine */
+	assert_int_equal(f->ops->commit(f->store), 0);
+	assert_int_equal(f->ops->setting(f->store, "drain:p1", &value), 0);
+	assert_int_equal(value, 0);
+	assert_string_equal(store_contents(f), "");
+}
+
 static void a_transaction_rolled_back_or_never_committed_leaves_no_trace(void **state)
 {
 	struct store_fixture *f = *state;
@@ -129,6 +160,127 @@ static void a_second_opener_is_refused(void **state)
 	store_put_first(f); /* the first is not disturbed */
 }
 
+/* --- contexts of VNs, and deadlines ----------------------------------------------------------- */
+
+static const struct nve_ip vteps[] = { { .family = 4, .bytes = { 192, 0, 2, 2 } },
+				       { .family = 6, .bytes = { 0x20, 1, [15] = 3 } } };
+static const struct nve_stored_remote remotes[] = {
+	{ .vtep = { .family = 4, .bytes = { 192, 0, 2, 2 } }, .mac = { 2, [5] = 9 }, .epoch = 7 }
+};
+static const struct nve_stored_neigh neighs[] = {
+	{ { .flags = NVE_ADDR_MAC | NVE_ADDR_IPV4, .mac = { 2, [5] = 9 }, .ip = { 10, 0, 0, 9 } },
+	  7 }
+};
+static const struct nve_acl_rule rules[] = {
+	{ .ways = 1, .deny = 1, .has = NVE_ACL_HAS_TYPE, .type = 0x86dd }, { .ways = 2 }
+};
+static const struct nve_acl acl = { "web", true, 2, rules };
+
+static struct nve_stored_vn a_vn(uint32_t vn_id, const char *profile)
+{
+	struct nve_stored_vn vn = { .vn_id = vn_id,
+				    .digest = UINT64_MAX - vn_id,
+				    .context = { .name = "blue", .vni = 5100, .mtu = 1400 },
+				    .n_vteps = 2,
+				    .n_remotes = 1,
+				    .n_neighs = 1,
+				    .vteps = vteps,
+				    .remotes = remotes,
+				    .neighs = neighs,
+				    .rules = *profile ? &acl : NULL };
+
+	strcpy(vn.context.profile, profile);
+	return vn;
+}
+
+static int same_vn(void *arg, const struct nve_stored_vn *got)
+{
+	const struct nve_stored_vn *want = arg;
+
+	assert_int_equal(got->vn_id, want->vn_id);
+	assert_true(got->digest == want->digest);
+	assert_memory_equal(&got->context, &want->context, sizeof(got->context));
+	assert_int_equal(got->n_vteps, want->n_vteps);
+	assert_int_equal(got->n_remotes, want->n_remotes);
+	assert_int_equal(got->n_neighs, want->n_neighs);
+	assert_memory_equal(got->vteps, want->vteps, got->n_vteps * sizeof(*got->vteps));
+	assert_memory_equal(got->remotes, want->remotes, got->n_remotes * sizeof(*got->remotes));
+	assert_memory_equal(got->neighs, want->neighs, got->n_neighs * sizeof(*got->neighs));
+	assert_true(nve_acl_equal(got->rules, want->rules));
+	return 7;
+}
+
+static void put_vns(struct store_fixture *f, const struct nve_stored_vn *vns, size_t n)
+{
+	assert_int_equal(f->ops->begin(f->store), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(f->ops->put_vn(f->store, &vns[i]), 0);
+	assert_int_equal(f->ops->commit(f->store), 0);
+}
+
+static int on_vn(void *arg, uint32_t vn_id, uint64_t digest)
+{
+	return store_add(arg, "N %u %lu; ", vn_id, digest);
+}
+
+static void a_vns_context_comes_back_with_its_profiles_rules_and_goes(void **state)
+{
+	struct store_fixture *f = *state;
+	struct nve_stored_vn vns[] = { a_vn(1, "web"), a_vn(2, "web"), a_vn(3, "") };
+	const struct nve_store_reader reader = { store_on_tag, store_on_vap, store_on_tsi, f,
+						 on_vn };
+
+	put_vns(f, vns, 3);
+	vns[1].n_remotes = vns[1].n_vteps = 0; /* the second one becomes smaller */
+	put_vns(f, &vns[1], 1);
+	store_reopen(f);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(f->ops->get_vn(f->store, 1 + i, same_vn, &vns[i]), 7);
+	f->text[0] = '\0';
+	assert_int_equal(f->ops->load(f->store, &reader), 0);
+	assert_string_equal(f->text, "N 1 18446744073709551614; N 2 18446744073709551613; "
+				     "N 3 18446744073709551612; ");
+	assert_int_equal(f->ops->begin(f->store), 0);
+	assert_int_equal(f->ops->del_vn(f->store, 1), 0);
+	assert_int_equal(f->ops->commit(f->store), 0);
+	assert_int_equal(f->ops->get_vn(f->store, 1, same_vn, NULL), -ENOENT);
+	/* The other VN with that profile has its rules still. */
+	assert_int_equal(f->ops->get_vn(f->store, 2, same_vn, &vns[1]), 7);
+	vns[1] = a_vn(2, "");
+	put_vns(f, &vns[1], 1);
+	assert_int_equal(f->ops->get_vn(f->store, 2, same_vn, &vns[1]), 7);
+}
+
+static int note_moved(void *arg, const struct nve_stored_tsi *tsi)
+{
+	return store_add(arg, "%u %lu; ", tsi->slot, tsi->moved_ns);
+}
+
+static void a_moved_deadline_counts_until_the_tsis_record_is_another(void **state)
+{
+	enum { N = NVE_STORED_DEADLINES };
+	struct store_fixture *f = *state;
+	const struct nve_store_reader reader = { store_on_tag, store_on_vap, note_moved, f, NULL };
+	struct nve_stored_deadline list[N] = { [3] = { 50, 99 }, [4] = { 51, 99 } };
+	const uint32_t slots[] = { 3, 4, 5, N + 3, 5 * N + 3 };
+	struct nve_stored_tsi tsi = store_a_tsi(0, 0);
+
+	tsi.tsi.deadline_ns = 50;
+	assert_int_equal(f->ops->begin(f->store), 0);
+	for (size_t i = 0; i < 5; i++) {
+		tsi.slot = slots[i];
+		assert_int_equal(f->ops->put_tsi(f->store, &tsi), 0);
+	}
+	assert_int_equal(f->ops->put_deadlines(f->store, 0, list), 0);
+	list[3].deadline_ns = 100;
+	assert_int_equal(f->ops->put_deadlines(f->store, 5, list), 0);
+	assert_int_equal(f->ops->put_deadlines(f->store, 3, list), 0); /* of nobody */
+	assert_int_equal(f->ops->commit(f->store), 0);
+	store_reopen(f);
+	assert_int_equal(f->ops->load(f->store, &reader), 0);
+	assert_string_equal(f->text, "3 99; 4 50; 5 50; 131 50; 643 100; ");
+}
+
 /* --- memory ---------------------------------------------------------------------------------- */
 
 static void an_injected_failure_ends_the_transaction_and_the_store_is_as_before(void **state)
@@ -164,10 +316,13 @@ int main(void)
 		BOTH(a_new_store_is_empty),
 		BOTH(what_was_committed_is_there_after_reopening_in_order),
 		BOTH(a_record_put_again_is_replaced_and_one_deleted_is_gone),
+		BOTH(a_setting_is_there_after_reopening_until_it_is_put_to_0),
 		BOTH(a_transaction_rolled_back_or_never_committed_leaves_no_trace),
 		BOTH(loading_stops_at_a_readers_error_and_returns_it),
 		BOTH(changes_outside_a_transaction_are_refused),
 		BOTH(a_second_opener_is_refused),
+		BOTH(a_vns_context_comes_back_with_its_profiles_rules_and_goes),
+		BOTH(a_moved_deadline_counts_until_the_tsis_record_is_another),
 		cmocka_unit_test_setup_teardown(
 			an_injected_failure_ends_the_transaction_and_the_store_is_as_before,
 			store_setup_memory, store_teardown),

@@ -127,36 +127,64 @@ static void a_newer_schema_is_refused_and_left_untouched(void **state)
 	size_t n;
 
 	store_put_first(f);
-	assert_int_equal(spoiled(f, "PRAGMA user_version = 3", &err), -EPROTO);
+	assert_int_equal(spoiled(f, "PRAGMA user_version = 4", &err), -EPROTO);
 	assert_non_null(strstr(err, "newer"));
 	free(err);
 	n = slurp(f->path, before, sizeof(before));
 	assert_int_equal(f->ops->open(&f->config, &f->store, NULL), -EPROTO);
 	assert_int_equal(slurp(f->path, after, sizeof(after)), n);
 	assert_memory_equal(before, after, n);
-	sql(f->path, "PRAGMA user_version = 2");
+	sql(f->path, "PRAGMA user_version = 3");
 	store_open(f);
 	store_has_first(f);
 	store_reopen(f);
 	store_has_first(f);
 }
 
-/* Version 1 had neither gleaning nor QoS. */
+/* Version 1 had neither gleaning nor QoS, version 2 no contexts and no moved deadlines. */
+#define TO_VERSION_2 "DROP TABLE deadline; DROP TABLE vn; DROP TABLE acl; PRAGMA user_version = 2;"
+#define TO_VERSION_1                                                                               \
+	TO_VERSION_2 "ALTER TABLE tsi DROP COLUMN qos; ALTER TABLE tsi DROP COLUMN glean_max;"     \
+		     "ALTER TABLE tsi DROP COLUMN glean_age_ms; PRAGMA user_version = 1"
+
 static void a_store_of_an_earlier_version_is_brought_up_to_date(void **state)
+{
+	static const char *const earlier[] = { TO_VERSION_1, TO_VERSION_2 };
+	struct store_fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct nve_stored_vn vn = { .vn_id = 100, .digest = 5 };
+		char *err = NULL;
+
+		store_put_first(f);
+		assert_int_equal(spoiled(f, earlier[i], &err), 0);
+		store_has_first(f);
+		store_put_first(f);
+		assert_int_equal(f->ops->begin(f->store), 0);
+		assert_int_equal(f->ops->put_vn(f->store, &vn), 0);
+		assert_int_equal(f->ops->commit(f->store), 0);
+		store_reopen(f);
+		store_has_first(f);
+	}
+}
+
+/* A step that cannot be taken leaves the version, and all the rest, as it was. */
+static void an_update_that_fails_leaves_the_earlier_version(void **state)
 {
 	struct store_fixture *f = *state;
 	char *err = NULL;
 
 	store_put_first(f);
-	assert_int_equal(
-		spoiled(f,
-			"ALTER TABLE tsi DROP COLUMN qos; ALTER TABLE tsi DROP COLUMN glean_max;"
-			"ALTER TABLE tsi DROP COLUMN glean_age_ms; PRAGMA user_version = 1",
-			&err),
-		0);
-	store_has_first(f);
-	store_put_first(f);
-	store_reopen(f);
+	assert_int_equal(spoiled(f, TO_VERSION_1 "; CREATE TABLE acl(x)", &err), -EIO);
+	free(err);
+	f->store = NULL;
+	sql(f->path,
+	    "DROP TABLE acl; INSERT INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
+	    " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs)"
+	    " SELECT 77, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
+	    " deadline_ns, keepalive_ms, keepactive_ms, addrs FROM tsi LIMIT 1;"
+	    "DELETE FROM tsi WHERE slot = 77"); /* those are version 1's columns */
+	store_open(f);
 	store_has_first(f);
 }
 
@@ -171,6 +199,7 @@ static void a_record_that_cannot_be_decoded_is_named(void **state)
 		{ "UPDATE tsi SET keepalive_ms = -1", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET qos = x'00'", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET qos = zeroblob(33)", "table tsi, record 3 p1" },
+		{ "INSERT INTO deadline VALUES(0, x'00')", "table deadline, record 0" },
 		{ "UPDATE vap SET tag = 4095 WHERE port = 'p2'", "table vap, record p2 100" },
 		{ "UPDATE tag SET vn_id = 99999999 WHERE tag = 6", "table tag, record br 6" },
 		{ "UPDATE tag SET scope = hex(zeroblob(40)) WHERE tag = 6", "table tag" },
@@ -185,7 +214,8 @@ static void a_record_that_cannot_be_decoded_is_named(void **state)
 		if (!strstr(err, cases[i].said))
 			fail_msg("%s: %s", cases[i].spoil, err);
 		free(err);
-		sql(f->path, "DELETE FROM tsi; DELETE FROM vap; DELETE FROM tag");
+		sql(f->path, "DELETE FROM tsi; DELETE FROM vap; DELETE FROM tag;"
+			     "DELETE FROM deadline");
 		store_open(f);
 	}
 }
@@ -245,6 +275,7 @@ int main(void)
 		SQLITE(kill_9_within_a_transaction_loses_that_one_and_no_other),
 		SQLITE(a_newer_schema_is_refused_and_left_untouched),
 		SQLITE(a_store_of_an_earlier_version_is_brought_up_to_date),
+		SQLITE(an_update_that_fails_leaves_the_earlier_version),
 		SQLITE(a_record_that_cannot_be_decoded_is_named),
 		SQLITE(a_database_of_somebody_else_or_no_database_is_refused),
 		SQLITE(a_directory_that_is_missing_or_not_writable_is_named),
