@@ -184,6 +184,8 @@ static const struct narrow {
 	EXACT(ioctl, 1, SIOCETHTOOL),
 	EXACT(ioctl, 1, SIOCGIFINDEX),
 	EXACT(ioctl, 1, SIOCGIFNAME),
+	EXACT(ioctl, 1, SIOCGIFFLAGS),
+	EXACT(ioctl, 1, SIOCGIFMTU),
 	EXACT(ioctl, 1, FIONBIO),
 	EXACT(ioctl, 1, FIONREAD),
 	EXACT(ioctl, 1, FIOCLEX),

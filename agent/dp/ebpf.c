@@ -36,9 +36,7 @@ static void ebpf_close(struct nve_dp *dp)
 	nve_ebpf_netlink_close(dp);
 	nve_ebpf_why_close(dp);
 	nve_ebpf_unload(dp);
-	if (dp->acls)
-		nve_ebpf_acls_reset(dp);
-	free(dp->acls);
+	nve_ebpf_acls_close(dp);
 	nve_shadow_close(&dp->shadow);
 	if (dp->pin_fd >= 0)
 		close(dp->pin_fd);

@@ -8,6 +8,8 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,16 +60,45 @@ static void release(struct nve_ebpf_acls *a, struct nve_ebpf_acl *set)
 	*set = (struct nve_ebpf_acl){ 0 };
 }
 
+static void hold(struct nve_ebpf_acls *a, const struct nve_ebpf_acl *set)
+{
+	if (set->fd && a->held.n < NVE_ACL_SETS)
+		a->held.fd[a->held.n++] = set->fd;
+	else if (set->fd)
+		close(set->fd);
+}
+
+static void let_go(struct nve_ebpf_acls *a)
+{
+	while (a->held.n)
+		close(a->held.fd[--a->held.n]);
+}
+
+static void forget(struct nve_ebpf_acls *a)
+{
+	for (uint32_t id = 1; id <= NVE_DP_ACLS_MAX; id++) {
+		if (a->now[id].fd != a->want[id].fd)
+			hold(a, &a->now[id]);
+		hold(a, &a->want[id]);
+	}
+}
+
 void nve_ebpf_acls_reset(struct nve_dp *dp)
 {
 	struct nve_ebpf_acls *a = dp->acls;
 
-	for (uint32_t id = 1; id <= NVE_DP_ACLS_MAX; id++) {
-		if (a->now[id].fd != a->want[id].fd)
-			release(a, &a->now[id]);
-		release(a, &a->want[id]);
-	}
-	*a = (struct nve_ebpf_acls){ 0 };
+	forget(a);
+	*a = (struct nve_ebpf_acls){ .held = a->held };
+}
+
+void nve_ebpf_acls_close(struct nve_dp *dp)
+{
+	if (!dp->acls)
+		return;
+	forget(dp->acls);
+	let_go(dp->acls);
+	free(dp->acls);
+	dp->acls = NULL;
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -286,6 +317,21 @@ int nve_ebpf_acl_refill(struct nve_dp *dp, uint32_t id)
 
 /* --- resync ----------------------------------------------------------------------------------- */
 
+static int open_set(const struct nve_ebpf_acls *a, uint32_t map_id)
+{
+	for (uint32_t i = 0; i < a->held.n; i++) {
+		struct bpf_map_info info = { 0 };
+		uint32_t len = sizeof(info);
+		int fd;
+
+		if (bpf_obj_get_info_by_fd(a->held.fd[i], &info, &len) < 0 || info.id != map_id)
+			continue;
+		fd = fcntl(a->held.fd[i], F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
+	return bpf_map_get_fd_by_id(map_id);
+}
+
 static int read_slot(struct nve_dp *dp, uint32_t slot, struct nve_ebpf_acl *ret)
 {
 	uint32_t map_id, zero = 0;
@@ -295,7 +341,9 @@ static int read_slot(struct nve_dp *dp, uint32_t slot, struct nve_ebpf_acl *ret)
 	*ret = (struct nve_ebpf_acl){ 0 };
 	if (bpf_map_lookup_elem(dp->map[NVE_MAP_ACL_SET], &slot, &map_id) < 0)
 		return 0;
-	fd = bpf_map_get_fd_by_id(map_id);
+	fd = open_set(dp->acls, map_id);
+	if (fd == -EPERM)
+		return 0; /* not this agent's: no slot that is in use */
 	if (fd < 0)
 		return fd;
 	if (bpf_map_lookup_elem(fd, &zero, &cell) < 0) {
@@ -388,6 +436,7 @@ void nve_ebpf_acls_sweep(struct nve_dp *dp)
 		release(a, &set);
 		a->used[slot] = 0;
 	}
+	let_go(a);
 }
 
 /* --- what VNs' rows say ----------------------------------------------------------------------- */

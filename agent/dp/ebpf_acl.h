@@ -30,6 +30,12 @@ struct nve_ebpf_acls {
 	uint8_t slot[NVE_DP_ACLS_MAX + 1]; /* of acl_set; 0: none yet */
 	uint8_t used[NVE_ACL_SETS];        /* by slot */
 	uint64_t rows_used[NVE_ACL_ROWS / 64];
+	/* Sets of before a resync, until its end: the kernel opens maps by their ID for
+	 * CAP_SYS_ADMIN alone, which a serving agent does not have. */
+	struct {
+		int fd[NVE_ACL_SETS];
+		uint32_t n;
+	} held;
 };
 _Static_assert((int)NVE_ACL_SETS <= 256 && (int)NVE_DP_ACLS_MAX < (int)NVE_ACL_SETS, "slots fit");
 
@@ -45,6 +51,7 @@ int nve_ebpf_acls_adopt(struct nve_dp *dp);
 /* ... and empties the slots that nobody has. */
 void nve_ebpf_acls_sweep(struct nve_dp *dp);
 void nve_ebpf_acls_reset(struct nve_dp *dp);
+void nve_ebpf_acls_close(struct nve_dp *dp);
 /* The slot of acl_set that the VN's rows name; 0: none. */
 uint32_t nve_ebpf_acl_slot(const struct nve_dp *dp, const struct nve_shadow_vn_state *vn);
 uint8_t nve_ebpf_acl_features(const struct nve_dp *dp, const struct nve_shadow_vn_state *vn);

@@ -24,17 +24,15 @@ static uint32_t prog_id(int fd)
 	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.id : 0;
 }
 
-static void say_prog(char to[64], uint32_t id)
+/* Only CAP_SYS_ADMIN may ask what others' programs are called. */
+static void say_prog(const struct nve_dp *dp, char to[64], uint32_t id)
 {
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
+	const char *name = "";
 
-	if (fd >= 0) {
-		bpf_obj_get_info_by_fd(fd, &info, &len);
-		close(fd);
-	}
-	snprintf(to, 64, "{\"prog_id\":%u,\"name\":\"%.15s\"}", id, info.name);
+	for (int i = 0; i < NVE_PROGS; i++)
+		if (prog_id(dp->prog[i]) == id)
+			name = nve_ebpf_prog_name(i);
+	snprintf(to, 64, "{\"prog_id\":%u,\"name\":\"%.15s\"}", id, name);
 }
 
 /* --- programs --------------------------------------------------------------------------------- */
@@ -46,9 +44,9 @@ static void report(struct nve_ebpf_check *c, enum nve_dp_diff_kind kind, uint32_
 
 	snprintf(key, sizeof(key), "{\"ifindex\":%u,\"hook\":\"%s\"}", ifindex, hook);
 	if (want)
-		say_prog(texts[0], want);
+		say_prog(c->dp, texts[0], want);
 	if (have)
-		say_prog(texts[1], have);
+		say_prog(c->dp, texts[1], have);
 	nve_ebpf_check_text(c, &(struct nve_dp_diff){
 				       .kind = kind,
 				       .mended = mended,
@@ -206,15 +204,15 @@ static void check_loop(struct nve_ebpf_check *c)
 static uint32_t copies_leave(struct nve_ebpf_check *c, uint32_t slot, bool *there)
 {
 	uint32_t id = 0, port = NVE_COPY_PORT, loop = NVE_COPY_LOOP, at[2] = { 0, 0 };
-	int fd;
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd = c->dp->copier.of_port[slot];
 
 	*there = bpf_map_lookup_elem(c->dp->copier.map[NVE_COPIER_PORTS], &slot, &id) == 0 && id;
-	fd = *there ? bpf_map_get_fd_by_id(id) : -1;
-	if (fd < 0)
+	if (!*there || !fd || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 || info.id != id)
 		return 0;
 	bpf_map_lookup_elem(fd, &port, &at[0]);
 	bpf_map_lookup_elem(fd, &loop, &at[1]);
-	close(fd);
 	return at[1] == c->dp->copier.a ? at[0] : 0;
 }
 

@@ -207,6 +207,13 @@ static int loop_make(struct nve_dp *dp)
 	return r;
 }
 
+static void forget_port(struct nve_dp *dp, uint16_t slot)
+{
+	if (dp->copier.of_port[slot] > 0)
+		close(dp->copier.of_port[slot]);
+	dp->copier.of_port[slot] = 0;
+}
+
 int nve_ebpf_copier_add(struct nve_dp *dp, uint16_t slot)
 {
 	uint32_t at[NVE_COPY_DEVS], key = slot;
@@ -224,8 +231,13 @@ int nve_ebpf_copier_add(struct nve_dp *dp, uint16_t slot)
 		r = bpf_map_update_elem(fd, &i, &at[i], BPF_ANY);
 	if (r == 0)
 		r = bpf_map_update_elem(dp->copier.map[NVE_COPIER_PORTS], &key, &fd, BPF_ANY);
-	close(fd);
-	return r;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	forget_port(dp, slot);
+	dp->copier.of_port[slot] = fd;
+	return 0;
 }
 
 void nve_ebpf_copier_del(struct nve_dp *dp, uint16_t slot)
@@ -233,6 +245,7 @@ void nve_ebpf_copier_del(struct nve_dp *dp, uint16_t slot)
 	uint32_t key = slot;
 
 	bpf_map_delete_elem(dp->copier.map[NVE_COPIER_PORTS], &key);
+	forget_port(dp, slot);
 }
 
 void nve_ebpf_copier_follow(struct nve_dp *dp, const struct nve_ebpf_link *link, bool gone)
@@ -269,4 +282,6 @@ void nve_ebpf_copier_close(struct nve_dp *dp)
 		loop_end(dp);
 	if (dp->copier.link >= 0)
 		close(dp->copier.link);
+	for (uint16_t i = 0; i < NVE_PORTS_MAX; i++)
+		forget_port(dp, i);
 }

@@ -12,6 +12,7 @@ struct nve_ebpf_copier {
 	bool on;       /* it is given frames */
 	int link;
 	int map[NVE_COPIER_MAPS];
+	int of_port[NVE_PORTS_MAX]; /* the maps in NVE_COPIER_PORTS; 0: none */
 };
 
 struct nve_ebpf_port {

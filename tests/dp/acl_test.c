@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The contract of dp.h: the rules of a VN's profile (S3, S56, S61, S78, S81). */
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lib/dp_contract.h"
 
@@ -183,6 +186,35 @@ static void a_resync_keeps_or_replaces_the_rules(void **state)
 	}
 }
 
+/* What the sandbox leaves an agent that serves lacks it. */
+static void sys_admin(bool on)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	assert_int_equal(syscall(SYS_capget, &head, caps), 0);
+	caps[0].effective &= ~(1u << CAP_SYS_ADMIN);
+	caps[0].effective |= (uint32_t)on << CAP_SYS_ADMIN;
+	assert_int_equal(syscall(SYS_capset, &head, caps), 0);
+}
+
+static void without_cap_sys_admin_a_resync_knows_the_rules_that_were_there(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		sys_admin(!round);
+		assert_int_equal(dpc.ops->resync_begin(dpc.dp), 0);
+		assert_int_equal(set_acl(2, false, round == 2 ? &not_from_10 : &no_udp_2000, 1), 0);
+		dpw_set_vns(&dpc);
+		assert_int_equal(refer(2), 0);
+		dpc_two_tsis(true);
+		assert_int_equal(dpc.ops->resync_end(dpc.dp), 0);
+		sys_admin(true);
+		assert_int_equal(dpc_passes(A0, TAG_10, MAC_1, "fd00::1"), round == 2);
+		assert_false(dpc_passes(A0, TAG_10, MAC_1, "10.0.0.1"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +227,7 @@ int main(void)
 		CONTRACT(room_is_refused_when_it_is_told_and_nothing_changes),
 		CONTRACT(rules_that_cannot_be_are_refused),
 		CONTRACT(a_resync_keeps_or_replaces_the_rules),
+		CONTRACT(without_cap_sys_admin_a_resync_knows_the_rules_that_were_there),
 	};
 
 	return dpc_run(tests);
