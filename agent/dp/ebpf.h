@@ -85,12 +85,12 @@ struct nve_dp {
 	int row_error;            /* the first since it was looked at; later writes are not tried */
 	struct nve_tsi_row *tsi;  /* mapped */
 	struct nve_vap_row *vap;
-	struct nve_tsi_stats *stats;  /* mapped: see ebpf_lines.h */
+	struct nve_tsi_stats *stats; /* mapped: see ebpf_lines.h */
 	uint32_t n_lines;
 	uint32_t *line_first, *line_next; /* of a slot, and of a line: line + 1; 0: none */
 	uint32_t *line_owner;             /* of a line: slot + 1; 0: none */
 	bool lines_known;                 /* line_owner is right, whatever lines say */
-	struct nve_near_bucket *near; /* mapped: see ebpf_near.h */
+	struct nve_near_bucket *near;     /* mapped: see ebpf_near.h */
 	struct nve_near_vn *near_vn;
 	uint32_t near_mask, n_near;
 	uint64_t near_seed;

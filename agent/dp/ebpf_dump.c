@@ -282,8 +282,8 @@ static void dump_stats(struct nve_dp *dp, struct nve_ebpf_dump *d)
 		snprintf(key, sizeof(key), "{\"tsi\":%u}", i);
 		snprintf(value, sizeof(value),
 			 "{\"in_frames\":%" PRIu64 ",\"in_bytes\":%" PRIu64
-			 ",\"out_frames\":%" PRIu64 ",\"out_bytes\":%" PRIu64
-			 ",\"seen\":%" PRIu64 "}",
+			 ",\"out_frames\":%" PRIu64 ",\"out_bytes\":%" PRIu64 ",\"seen\":%" PRIu64
+			 "}",
 			 sum.in_frames, sum.in_bytes, sum.out_frames, sum.out_bytes, sum.seen);
 		d->fn(d->arg, key, value);
 	}

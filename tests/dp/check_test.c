@@ -169,6 +169,16 @@ static void the_loop_of_copies_is_put_right(void **state)
 #f " [xdp]", f, set_up, tear_down, (void *)&dpw_backends[2]                        \
 	}
 
+/* Of VTEPs and peers, in buckets; contract_check_test.c has those of TSIs, in lines. */
+static void entries_of_near_that_are_not_right_are_told_and_gone(void **state)
+{
+	(void)state;
+	assert_true(dpx_spoil(&w, "near.buckets", NVE_DP_DIFFERS));
+	mended("near", NVE_DP_DIFFERS, 1);
+	assert_true(dpx_spoil(&w, "near.buckets", NVE_DP_FOREIGN));
+	mended("near", NVE_DP_FOREIGN, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +188,7 @@ int main(void)
 		BOTH(pins_that_are_gone_or_another_are_put_right),
 		BOTH(a_pin_directory_that_was_removed_is_made_and_locked_again),
 		BOTH(the_loop_of_copies_is_put_right),
+		BOTH(entries_of_near_that_are_not_right_are_told_and_gone),
 	};
 
 	if (geteuid() != 0) {

@@ -262,6 +262,56 @@ static void whatever_becomes_of_lines_each_frame_is_counted_once_and_for_its_tsi
 	books_say(frames);
 }
 
+/* The key's line on the first CPU; NULL: it has none. */
+static struct nve_tsi_stats *line_of(uint32_t key)
+{
+	const struct nve_near_entry e = entry_of(key, 0);
+	uint64_t hash = nve_line_hash(VNI_7, e.key & 0xffffffffffff, w.dp->near_seed);
+
+	for (int i = 0; i < 2; i++) {
+		struct nve_tsi_stats *s = &w.dp->stats[nve_line_at(hash, w.dp->n_lines, i)];
+
+		if (s->key == e.key)
+			return s;
+	}
+	return NULL;
+}
+
+static void what_others_write_into_lines_leads_no_agent_astray(void **state)
+{
+	static const uint32_t lies[] = { 0xffffff, SLOTS - 1, 0 };
+	uint64_t frames[SLOTS] = { 0 };
+
+	(void)state;
+	for (size_t lie = 0; lie < sizeof(lies) / sizeof(lies[0]); lie++) {
+		uint32_t n = 0;
+
+		empty_books();
+		memset(frames, 0, sizeof(frames));
+		for (uint32_t i = 0; i < KEYS; i++) {
+			struct nve_near_entry e = entry_of(i, i % (SLOTS - 1));
+
+			nve_ebpf_near_put(w.dp, &e);
+			if (!line_of(i))
+				continue;
+			frames[e.slot] += count_frame(i, 0);
+			line_of(i)->who = NVE_LINE_WHO(lies[lie], 0);
+			if (i % 3 == 0) /* nobody's, as it seems, on one CPU */
+				line_of(i)->key = 0;
+			n++;
+		}
+		assert_true(n > KEYS / 2);
+		for (uint32_t i = 0; i < KEYS; i++) {
+			struct nve_near_entry e = entry_of(KEYS - i, i % SLOTS);
+
+			nve_ebpf_near_put(w.dp, &e);
+		}
+		books_say(frames);
+		nve_ebpf_near_clear(w.dp);
+		books_say(frames);
+	}
+}
+
 static volatile uint32_t *changes; /* of the other process */
 
 static void await_changes(uint32_t n)
@@ -374,6 +424,7 @@ int main(void)
 		BOTH(a_slot_that_another_tsi_gets_begins_with_nothing),
 		BOTH(counters_and_time_outlive_the_agent),
 		ONCE(whatever_becomes_of_lines_each_frame_is_counted_once_and_for_its_tsi),
+		ONCE(what_others_write_into_lines_leads_no_agent_astray),
 		ONCE(an_agent_killed_at_any_moment_leaves_counters_that_are_right),
 		ONCE(nearly_all_tsis_find_a_line),
 	};

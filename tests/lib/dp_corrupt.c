@@ -78,7 +78,8 @@ static bool spoil_array(int fd, const struct spot *s, enum nve_dp_diff_kind how,
 static bool spoil_line(struct nve_dp *dp, enum nve_dp_diff_kind how)
 {
 	size_t a_cpu = (size_t)dp->n_lines + dp->shadow.limits.max_tsis;
-	struct nve_tsi_stats *lines = dp->stats + (dp->n_cpus - 1) * a_cpu, *from = NULL, *to = NULL;
+	struct nve_tsi_stats *lines = dp->stats + (dp->n_cpus - 1) * a_cpu, *from = NULL,
+			     *to = NULL;
 
 	for (uint32_t i = 0; i < dp->n_lines; i++) {
 		from = lines[i].key ? &lines[i] : from;
