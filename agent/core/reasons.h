@@ -76,7 +76,9 @@
 	  "connect the VN and associate again")                                                    \
 	X(GLEANING_CONFLICT, 35, FAILED_PRECONDITION,                                              \
 	  "another TSI without addresses gleans on that port and VN",                              \
-	  "signal the addresses of one of the two, or let only one of them glean")
+	  "signal the addresses of one of the two, or let only one of them glean")                 \
+	X(RECORD_WITHDRAWN, 42, ABORTED, "the NVA's record of the TSI does not allow it any more", \
+	  "ask whoever keeps the NVA's records of that VN")
 
 enum nve_reason {
 #define NVE_REASON_ENUM(name, number, code, text, remedy) NVE_REASON_##name = number,

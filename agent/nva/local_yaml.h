@@ -30,6 +30,8 @@ struct yaml_vn {
 	uint32_t bum_rate, bum_burst;
 	char **vteps;
 	unsigned n_vteps;
+	struct nve_local_yaml_tsi *tsis;
+	unsigned n_tsis;
 	struct yaml_mapping *mappings;
 	unsigned n_mappings;
 };
