@@ -15,12 +15,12 @@ static uint32_t hash(const char *text)
 }
 
 /* Linear probing; at most half full, and nothing is ever removed. */
-static uint16_t *place_of(struct nve_owners *o, const char *identity)
+static const uint16_t *place_of(const struct nve_owners *o, const char *identity)
 {
 	uint32_t at = hash(identity);
 
 	for (;; at++) {
-		uint16_t *place = &o->buckets[at % NVE_OWNER_BUCKETS];
+		const uint16_t *place = &o->buckets[at % NVE_OWNER_BUCKETS];
 
 		if (!*place || !strcmp(o->names[*place], identity))
 			return place;
@@ -30,7 +30,7 @@ static uint16_t *place_of(struct nve_owners *o, const char *identity)
 uint16_t nve_engine_owner(struct nve_engine *engine, const char *identity)
 {
 	struct nve_owners *o = &engine->owners;
-	uint16_t *place = place_of(o, identity);
+	uint16_t *place = (uint16_t *)place_of(o, identity);
 
 	if (*place || !*identity || o->n == NVE_ENGINE_OWNERS)
 		return *place;
@@ -39,6 +39,11 @@ uint16_t nve_engine_owner(struct nve_engine *engine, const char *identity)
 		return 0;
 	*place = ++o->n;
 	return *place;
+}
+
+uint16_t nve_engine_find_owner(const struct nve_engine *engine, const char *identity)
+{
+	return *place_of(&engine->owners, identity);
 }
 
 const char *nve_engine_owner_name(const struct nve_engine *engine, uint16_t owner)

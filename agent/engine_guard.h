@@ -14,6 +14,8 @@
  */
 enum { NVE_ENGINE_OWNERS = 4095 };
 uint16_t nve_engine_owner(struct nve_engine *engine, const char *identity);
+/* The same, but 0 for one that has no number yet. */
+uint16_t nve_engine_find_owner(const struct nve_engine *engine, const char *identity);
 /* "" for 0, and for numbers that stand for nobody. */
 const char *nve_engine_owner_name(const struct nve_engine *engine, uint16_t owner);
 

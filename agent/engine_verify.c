@@ -121,7 +121,7 @@ static enum nve_reason verify_tsi(struct nve_engine *e, struct nve_event *ev,
 		return deny(answer, "new_port", UINT16_MAX);
 	/* What is gleaned is nobody's word at all. */
 	if (ev->flags & NVE_EV_HAS_GLEAN && ev->glean_max)
-		return deny(answer, "parameters", UINT16_MAX);
+		return deny(answer, "parameter:glean", UINT16_MAX);
 	ev->glean_max = 0;
 	return verify_addrs(e, rec, ev, answer);
 }

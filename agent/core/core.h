@@ -122,6 +122,9 @@ struct nve_owner_usage {
 	uint32_t tsis, addrs, vaps;
 };
 struct nve_owner_usage nve_core_owner_usage(const struct nve_core *core, uint16_t owner);
+/* What it has on one VAP; false if nothing.  O(TSIs of the VAP). */
+bool nve_core_owner_holds(const struct nve_core *core, uint16_t owner, const struct nve_vap *vap,
+			  uint32_t *n_tsi, uint32_t *n_activated);
 
 /*
  * Start-up: puts back what the store kept, before the first step, in the order tags, VAPs, TSIs.

@@ -4,6 +4,13 @@
 
 #include "core/answer.h"
 
+/* Numbers of the engine's that stand for clients' identities; but for these two. */
+enum {
+	NVE_OWNER_NONE = 0,
+	/* Of a VAP: several have connected it explicitly, so it is not one's to disconnect. */
+	NVE_OWNER_SHARED = UINT16_MAX,
+};
+
 enum nve_event_kind {
 	NVE_EV_VN_CONNECT,    /* port, vn_id, tag */
 	NVE_EV_VN_DISCONNECT, /* port, vn_id, ONLY_IF_UNUSED */
@@ -62,7 +69,7 @@ struct nve_event {
 	uint32_t keepactive_ms;
 	uint32_t glean_age_ms; /* within NVE_GLEAN_AGE_MIN_MS and _MAX_MS, unless glean_max is 0 */
 	uint16_t glean_max;    /* 0 = off; at most NVE_GLEAN_MAX */
-	uint16_t owner;        /* who asks (core/owners.h); 0 = the NVE itself */
+	uint16_t owner;        /* who asks ; 0 = the NVE itself */
 	uint32_t n_addrs;
 	uint32_t n_only;
 	const struct nve_addr *addrs; /* the caller's, not kept */

@@ -95,6 +95,23 @@ struct nve_owner_usage nve_core_owner_usage(const struct nve_core *core, uint16_
 	return (struct nve_owner_usage){ rec->n_tsis, rec->n_addrs, rec->n_vaps };
 }
 
+bool nve_core_owner_holds(const struct nve_core *core, uint16_t owner, const struct nve_vap *pub,
+			  uint32_t *n_tsi, uint32_t *n_activated)
+{
+	uint32_t vap = nve_vap_find(core, pub->port, pub->vn_id);
+
+	*n_tsi = *n_activated = 0;
+	if (!counted(core, owner) || find(core, owner, vap) == NVE_SLOT_NONE)
+		return false;
+	for (uint32_t i = core->vaps[vap].tsis.head; i; i = core->by_vap[i - 1].next) {
+		const struct nve_tsi *tsi = &core->tsis[i - 1].pub;
+
+		*n_tsi += tsi->owner == owner;
+		*n_activated += tsi->owner == owner && tsi->state == NVE_TSI_ACTIVATED;
+	}
+	return true;
+}
+
 /* --- invariants ------------------------------------------------------------------------------ */
 
 static void check(bool holds, const char *what)

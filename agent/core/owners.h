@@ -12,12 +12,6 @@
 
 struct nve_core;
 
-enum {
-	NVE_OWNER_NONE = 0,
-	/* Of a VAP: several have connected it explicitly, so it is not one's to disconnect. */
-	NVE_OWNER_SHARED = UINT16_MAX,
-};
-
 struct nve_owner_rec {
 	uint32_t n_tsis, n_addrs, n_vaps;
 };

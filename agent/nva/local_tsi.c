@@ -3,23 +3,13 @@
  * The local NVA's records of TSIs, for verified VNs (D17; local.example.yaml documents them).
  * Checked whole with the file; a record's memory is its VN's.
  */
-#include "nva/local_internal.h"
+#include "nva/local_yaml.h"
 
 #include <cyaml/cyaml.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct yaml_address {
-	char *mac, *ip;
-};
-
-struct nve_local_yaml_tsi {
-	char *id, *port, *identity;
-	struct yaml_address *addresses;
-	unsigned n_addresses;
-};
 
 #define TEXT(key, flags, type, max)                                                                \
 	CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | (flags), type, key, 1, max)

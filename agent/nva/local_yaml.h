@@ -9,6 +9,16 @@ struct yaml_mapping {
 	uint64_t epoch;
 };
 
+struct yaml_address {
+	char *mac, *ip;
+};
+
+struct nve_local_yaml_tsi {
+	char *id, *port, *identity;
+	struct yaml_address *addresses;
+	unsigned n_addresses;
+};
+
 struct yaml_glean {
 	uint32_t max, age;
 };

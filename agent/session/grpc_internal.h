@@ -43,6 +43,7 @@ struct nve_op {
 	void (*finish)(struct nve_op *op);  /* engine's thread: answered, or server NULL */
 	void (*abandon)(struct nve_op *op); /* engine's thread: let go of all that is gRPC's */
 	char client[NVE_NAME_MAX + 1];
+	const char *identity; /* whoever began the op keeps it until submitted */
 	struct nve_decoded decoded;
 	struct nve_arena arena; /* last: its memory is not cleared */
 };
