@@ -7,12 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "authz/policy.h"
-#include "authz/ranges.h"
 #include "core/glob.h"
 
 static int parse(const char *text, struct nve_policy **policy, char **err)
@@ -359,117 +357,37 @@ static void nesting_without_end_is_refused(void **state)
 	free(text);
 }
 
-static void ranges_that_touch_or_lie_in_one_another_are_as_one(void **state)
+/* Runs in the top directory. */
+static void the_example_is_a_policy(void **state)
 {
-	struct nve_ranges ranges = { 0 };
-	uint32_t has = 0;
+	struct nve_policy *policy = NULL;
+	char *err = NULL;
 
 	(void)state;
-	for (uint64_t i = 0; i < 50; i++) {
-		uint64_t first = i * 37 % 50 * 20;
-
-		assert_int_equal(nve_ranges_add(&ranges, (struct nve_number){ 0, first },
-						(struct nve_number){ 0, first + i % 30 }),
-				 0);
-	}
-	nve_ranges_seal(&ranges);
-	for (uint64_t value = 0; value < 1100; value++) {
-		bool in = false;
-
-		for (uint64_t i = 0; i < 50; i++) {
-			uint64_t first = i * 37 % 50 * 20;
-
-			in |= value >= first && value <= first + i % 30;
-		}
-		assert_int_equal(nve_ranges_has(&ranges, (struct nve_number){ 0, value }), in);
-		assert_false(nve_ranges_has(&ranges, (struct nve_number){ 1, value }));
-		has += in;
-	}
-	assert_true(has > 100);
-	nve_ranges_free(&ranges);
+	if (nve_policy_load("agent/nved-policy.example.yaml", &policy, &err) < 0)
+		fail_msg("%s", err);
+	assert_int_equal(nve_policy_n_roles(policy), 3);
+	assert_int_equal(nve_policy_role(policy, "unix:0")->owns, NVE_OWNS_ANY);
+	nve_policy_free(policy);
 }
 
-static struct nve_policy *policy_of(unsigned rules)
+static void a_file_that_cannot_be_read_is_told_by_its_name(void **state)
 {
-	size_t size = 65536 + rules * 200, len = 0;
-	char *text = malloc(size);
-	static const char *const keys[] = { "vns", "macs", "ips", "tsis" };
-	struct nve_policy *policy;
-
-	len += (size_t)snprintf(text, size, ROLE);
-	for (size_t k = 0; k < 4; k++) {
-		len += (size_t)snprintf(text + len, size - len, "   %s: [", keys[k]);
-		for (unsigned i = 0; i < rules; i++) {
-			const char *sep = i ? "," : "";
-
-			if (k == 0)
-				len += (size_t)snprintf(text + len, size - len, "%s'%u'", sep,
-							2 * i + 1);
-			if (k == 1)
-				len += (size_t)snprintf(text + len, size - len,
-							"%s'02:00:%02x:%02x:00:00/32'", sep,
-							i >> 7 & 255, 2 * i & 255);
-			if (k == 2)
-				len += (size_t)snprintf(text + len, size - len, "%s10.%u.%u.0/24",
-							sep, i >> 7 & 255, 2 * i & 255);
-			if (k == 3)
-				len += (size_t)snprintf(text + len, size - len, "%s'%08x/32'", sep,
-							2 * i + 1);
-		}
-		len += (size_t)snprintf(text + len, size - len, "]\n");
-	}
-	policy = accepted(text);
-	free(text);
-	return policy;
-}
-
-/* The least time of one whole check, in nanoseconds. */
-static double cost(const struct nve_policy *policy, unsigned rules)
-{
-	const struct nve_role *role = nve_policy_role(policy, "unix:1");
-	double least = 1e9;
-
-	for (int round = 0; round < 20; round++) {
-		struct timespec begin, end;
-		unsigned allowed = 0;
-		double ns;
-
-		clock_gettime(CLOCK_MONOTONIC, &begin);
-		for (unsigned i = 0; i < 2000; i++) {
-			unsigned rule = i * 7919 % rules;
-			struct nve_addr addr = {
-				.flags = NVE_ADDR_MAC | NVE_ADDR_IPV4,
-				.mac = { 2, 0, (uint8_t)(rule >> 7), (uint8_t)(2 * rule), 1, 1 },
-				.ip = { 10, (uint8_t)(rule >> 7), (uint8_t)(2 * rule), 9 }
-			};
-			uint32_t first = 2 * rule + 1;
-			struct nve_tsi_id id = { { (uint8_t)(first >> 24), (uint8_t)(first >> 16),
-						   (uint8_t)(first >> 8), (uint8_t)first } };
-
-			allowed += nve_role_vn(role, first, "") && nve_role_tsi(role, &id) &&
-				   nve_role_addr(role, &addr);
-		}
-		clock_gettime(CLOCK_MONOTONIC, &end);
-		assert_int_equal(allowed, 2000);
-		ns = (double)(end.tv_sec - begin.tv_sec) * 1e9 +
-		     (double)(end.tv_nsec - begin.tv_nsec);
-		least = ns / 2000 < least ? ns / 2000 : least;
-	}
-	return least;
-}
-
-/* A linear search would take 100 times as long. */
-static void a_check_against_a_thousand_rules_costs_little_more_than_against_ten(void **state)
-{
-	struct nve_policy *few = policy_of(10), *many = policy_of(1000);
-	double ten = cost(few, 10), thousand = cost(many, 1000);
+	static const struct {
+		const char *path;
+		int error;
+	} cases[] = { { "/nowhere", -ENOENT }, { "/", -EISDIR }, { "/dev/zero", -EFBIG } };
 
 	(void)state;
-	print_message("VN, TSI, MAC and IP: %.0f ns with 10 rules each, %.0f ns with 1000\n", ten,
-		      thousand);
-	assert_true(thousand < 8 * ten);
-	nve_policy_free(few);
-	nve_policy_free(many);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct nve_policy *policy = NULL;
+		char *err = NULL;
+
+		assert_int_equal(nve_policy_load(cases[i].path, &policy, &err), cases[i].error);
+		assert_memory_equal(err, cases[i].path, strlen(cases[i].path));
+		assert_null(policy);
+		free(err);
+	}
 }
 
 int main(void)
@@ -487,9 +405,8 @@ int main(void)
 		cmocka_unit_test(each_mistake_is_told_with_its_line_and_what_to_do),
 		cmocka_unit_test(spoiled_files_do_no_harm),
 		cmocka_unit_test(nesting_without_end_is_refused),
-		cmocka_unit_test(ranges_that_touch_or_lie_in_one_another_are_as_one),
-		cmocka_unit_test(
-			a_check_against_a_thousand_rules_costs_little_more_than_against_ten),
+		cmocka_unit_test(the_example_is_a_policy),
+		cmocka_unit_test(a_file_that_cannot_be_read_is_told_by_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

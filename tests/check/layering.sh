@@ -25,7 +25,7 @@ rules() {
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
-		^agent/session/ ^(CONTRACTS|agent/(session/.*|authz/policy\.h)|.*(pb-c|descriptors)\.h)$
+		^agent/session/ ^(CONTRACTS|agent/(session/.*|authz/policy\.h)|.*(pb-c|desc.*)\.h)$
 		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|.*\.pb-c\.h)$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE
