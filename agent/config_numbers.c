@@ -30,6 +30,9 @@ static const struct number {
 	LIMIT(outstanding, 1024, 65536),
 	/* 1 MiB of empty messages unpacks to 30 MiB: no more than that for one request. */
 	N("limits/message_bytes", limits.message_bytes, limits.message_bytes, 65536, 1024, 1 << 20),
+	N("tls/handshakes", tls.handshakes, tls.handshakes, 64, 1, 4096),
+	N("tls/handshake_timeout_ms", tls.handshake_timeout_ms, tls.handshake_timeout_ms, 5000, 100,
+	  60000),
 #define TIMER(name, dflt, max)                                                                     \
 	N("timers/" #name "/min_ms", timers.name.min_ms, name.min_ms, 1000, 1, UINT32_MAX),        \
 		N("timers/" #name "/max_ms", timers.name.max_ms, name.max_ms, max, 1, UINT32_MAX), \

@@ -51,6 +51,8 @@ static void finish_if_done(struct session *ss)
 		return;
 	if (atomic_load(&ss->st.base.server->stopping))
 		nve_stream_finish(&ss->st, NVE_REASON_SHUTTING_DOWN);
+	else if (ss->st.barred)
+		nve_stream_finish(&ss->st, NVE_REASON_NOT_AUTHORIZED);
 	else if (ss->half_closed)
 		nve_stream_finish(&ss->st, NVE_REASON_OK);
 }
@@ -60,7 +62,7 @@ static void read_on(struct session *ss)
 	bool stopping = atomic_load(&ss->st.base.server->stopping);
 
 	ss->paused = ss->outstanding >= 2 * window(ss);
-	if (!ss->paused && !stopping && !ss->half_closed)
+	if (!ss->paused && !stopping && !ss->half_closed && !ss->st.barred)
 		nve_stream_receive(&ss->st);
 }
 
@@ -146,6 +148,8 @@ static bool admit(struct session *ss, struct request *rq, struct nve_refusal *wh
 	ss->outstanding++;
 	if (why->reason == NVE_REASON_OK && atomic_load(&s->stopping))
 		why->reason = NVE_REASON_SHUTTING_DOWN;
+	if (why->reason == NVE_REASON_OK && ss->st.barred)
+		why->reason = NVE_REASON_NOT_AUTHORIZED;
 	if (why->reason == NVE_REASON_OK && ss->outstanding > window(ss))
 		why->reason = NVE_REASON_TOO_MANY_REQUESTS;
 	if (why->reason == NVE_REASON_OK && d->method == NVE_METHOD_HELLO) {
@@ -238,6 +242,7 @@ static void open_session(struct nve_stream *st)
 				       s->config.limits.outstanding, s->config.limits.message_bytes,
 				       s->last_seq + 1 };
 	struct nve_arena arena;
+	struct nve_peer peer;
 	struct nve_bytes bytes;
 
 	if (!nve_authz_knows(s->config.authz, st->owner)) {
@@ -259,7 +264,8 @@ static void open_session(struct nve_stream *st)
 	nve_stream_receive(st);
 	pthread_mutex_unlock(&st->lock);
 	nve_arena_reset(&arena);
-	nve_log(INFO, "session_up", LOG_S("client", ss->client),
+	nve_call_peer_of(s, st->base.call, &peer);
+	nve_log(INFO, "session_up", LOG_S("client", ss->client), LOG_S("identity", peer.identity),
 		LOG_U("sessions", atomic_load(&s->sessions)));
 }
 
@@ -289,6 +295,7 @@ static const struct nve_stream_ops ops = {
 	.picked = picked,
 	.idle = idle,
 	.stop = stop,
+	.bar = idle,
 	.closed = closed,
 	.free = free_session,
 };

@@ -105,6 +105,8 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 	nve_op_init(&u->op, s);
 	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX)
 		reason = NVE_REASON_TOO_MANY_REQUESTS;
+	else if (nve_call_barred(s, u->base.call))
+		reason = NVE_REASON_NOT_AUTHORIZED;
 	else if (!u->base.payload) /* none, or one that gRPC itself found too large */
 		reason = grpc_call_failed_before_recv_message(u->base.call)
 				 ? NVE_REASON_TOO_LARGE
@@ -194,6 +196,7 @@ static void run_admin(struct nve_work *work)
 	struct nve_session_server *s = u->base.server;
 	unsigned long long refused[64];
 	struct nve_admin_env env = s->env;
+	struct nve_door_counters door;
 	struct nve_refusal why;
 	struct nve_bytes bytes;
 	int r;
@@ -208,6 +211,7 @@ static void run_admin(struct nve_work *work)
 		refused[i] = atomic_load(&s->refused[i]);
 	env.refused = refused;
 	env.sessions = atomic_load(&s->sessions);
+	env.door = nve_door_count(s->door, &door) ? &door : NULL;
 	if (u->query.call == NVE_ADMIN_WHY)
 		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
 	else
