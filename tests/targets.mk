@@ -98,6 +98,15 @@ bench-control: need-root ## measure the agent against a bare echo server, about 
 	$(Q)$(MAKE) --no-print-directory all e2e-tools $(B)/bench-control
 	$(Q)$(PY) tests/bench/control/control.py
 
+# --- chaos -------------------------------------------------------------------------------------
+
+.PHONY: chaos
+SECONDS ?= 290
+chaos: need-root ## what can fail fails while tenants' frames pass, ten minutes (root; SECONDS, SEED)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all e2e-tools
+	$(Q)$(PY) tests/e2e/test_chaos.py --seconds=$(SECONDS) $(if $(SEED),--seed=$(SEED))
+
 # --- other kernels -----------------------------------------------------------------------------
 
 .PHONY: test-kernels
