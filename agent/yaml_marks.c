@@ -123,12 +123,41 @@ static int parse(yaml_parser_t *parser, struct nve_marks **ret, unsigned *line, 
 	return 0;
 }
 
+/*
+ * libyaml takes time by the square of the depth, minutes for a megabyte of brackets.  Nothing that
+ * is configured nests deeper than a handful; brackets in texts and comments may count, they are
+ * few.
+ */
+static int check_depth(const char *text, size_t len, unsigned *line, char **what)
+{
+	enum { DEPTH_MAX = 100 };
+	int depth = 0, dashes = 0;
+
+	*line = 1;
+	for (size_t i = 0; i < len && depth < DEPTH_MAX && dashes < DEPTH_MAX; i++) {
+		bool opens = text[i] == '[' || text[i] == '{';
+		bool closes = text[i] == ']' || text[i] == '}';
+		bool dash = text[i] == '-' && i + 1 < len && text[i + 1] == ' ';
+
+		*line += text[i] == '\n';
+		depth = opens ? depth + 1 : closes && depth ? depth - 1 : depth;
+		/* "- - - x" nests too. */
+		dashes = dash ? dashes + 1 : text[i] == ' ' ? dashes : 0;
+	}
+	if (depth < DEPTH_MAX && dashes < DEPTH_MAX)
+		return 0;
+	*what = strdup("nested too deep; close what was opened");
+	return *what ? -EINVAL : -ENOMEM;
+}
+
 int nve_marks_parse(const char *text, size_t len, struct nve_marks **ret, unsigned *line,
 		    char **what)
 {
 	yaml_parser_t parser;
-	int r;
+	int r = check_depth(text, len, line, what);
 
+	if (r)
+		return r;
 	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
