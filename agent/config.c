@@ -204,6 +204,7 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	nve_config_check_tls(check);
 	nve_config_check_ports(check);
 	check_log(check);
+	nve_config_check_audit(check);
 	if (check->error)
 		return check->error;
 	return check->complaints ? -EINVAL : 0;
@@ -341,5 +342,6 @@ void nve_config_free(struct nve_config *config)
 	free(config->policy);
 	free(config->scopes);
 	free(config->ports);
+	free((char *)config->audit.path);
 	free(config);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "audit.h"
 #include "engine.h"
 #include "log.h"
 
@@ -44,6 +45,7 @@ struct nve_config {
 	struct nve_timer_config keepalive, keepactive;
 	uint32_t quarantine_ms, duplicate_alarm_ms;
 	enum nve_log_level log_level;
+	struct nve_audit_config audit; /* path NULL: none */
 };
 
 /* Names of the backends this agent was built with, NULL at the end of each list. */

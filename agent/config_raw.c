@@ -116,6 +116,14 @@ static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t audit_fields[] = {
+	STRING("path", struct raw_audit, path),
+	NUMBER("max_mib", struct raw_audit, max_mib),
+	NUMBER("keep", struct raw_audit, keep),
+	CHOICE("sync", struct raw_audit, sync, bools),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t listener_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
 };
@@ -144,6 +152,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	MAPPING("limits", struct raw_config, limits, limits_fields),
 	MAPPING("timers", struct raw_config, timers, timers_fields),
 	MAPPING("log", struct raw_config, log, log_fields),
+	MAPPING("audit", struct raw_config, audit, audit_fields),
 	CYAML_FIELD_END,
 };
 

@@ -65,6 +65,12 @@ struct raw_log {
 	uint32_t level;
 };
 
+struct raw_audit {
+	char *path;
+	uint32_t *max_mib, *keep;
+	uint32_t sync;
+};
+
 struct raw_config {
 	char *nve, *local_vtep, *local_vtep6, *pin_dir, *datapath, *policy;
 	uint32_t *vxlan_port, *geneve_port;
@@ -77,6 +83,7 @@ struct raw_config {
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_log log;
+	struct raw_audit audit;
 	struct raw_tls tls;
 };
 

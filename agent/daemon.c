@@ -5,6 +5,8 @@
  */
 #include "daemon.h"
 
+#include "audit.h"
+#include "engine_drain.h"
 #include "loop.h"
 
 #include <errno.h>
@@ -258,7 +260,7 @@ static void log_ports(const struct nve_engine *engine)
 }
 
 static enum nve_exit serve(const struct nve_config *config, const char *version,
-			   struct nve_loop *loop, struct nve_engine *engine)
+			   struct nve_loop *loop, struct nve_engine *engine, bool *flush)
 {
 	struct nve_session_server *server = NULL;
 	struct nve_authz *authz = NULL;
@@ -276,15 +278,56 @@ static enum nve_exit serve(const struct nve_config *config, const char *version,
 	r = nve_loop_run(loop, engine, server);
 	if (r)
 		code = fail(NVE_EXIT_FAILURE, "loop", r, NULL);
+	*flush = nve_session_flush_asked(server);
 	nve_session_close(server);
 	nve_authz_close(authz);
+	return code;
+}
+
+/* Admin.Flush: all TSIs are gone, now the datapath goes. */
+static enum nve_exit flush_datapath(struct nve_engine *engine)
+{
+	int r = nve_engine_flush(engine);
+
+	nve_audit("flush", LOG_S("result", r ? "failed" : "done"));
+	if (r)
+		return fail(NVE_EXIT_DATAPATH, "datapath", r, NULL);
+	nve_log(INFO, "flushed", LOG_S("so", "no datapath is left; the next start makes one"));
+	return NVE_EXIT_OK;
+}
+
+static enum nve_exit open_audit(const struct nve_config *config, const char *version)
+{
+	char *err = NULL;
+	int r = nve_audit_open(&config->audit, &err);
+
+	if (r)
+		return fail(NVE_EXIT_CONFIG, "audit", r, err);
+	nve_audit("start", LOG_S("nve", config->nve), LOG_S("version", version),
+		  LOG_U("pid", (uint64_t)getpid()));
+	return NVE_EXIT_OK;
+}
+
+static enum nve_exit run_engine(const struct nve_config *config, const char *version,
+				struct nve_loop *loop)
+{
+	struct nve_engine *engine = NULL;
+	enum nve_exit code = open_engine(config, &engine);
+	bool flush = false;
+
+	if (code)
+		return code;
+	log_ports(engine);
+	code = serve(config, version, loop, engine, &flush);
+	if (flush && !code)
+		code = flush_datapath(engine);
+	nve_engine_close(engine);
 	return code;
 }
 
 enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_backends *backends,
 			     const char *version)
 {
-	struct nve_engine *engine = NULL;
 	struct nve_loop *loop = NULL;
 	enum nve_exit code;
 	int r;
@@ -294,12 +337,11 @@ enum nve_exit nve_daemon_run(const struct nve_config *config, const struct nve_b
 	r = nve_loop_new(&loop);
 	if (r)
 		return fail(NVE_EXIT_FAILURE, "loop", r, NULL);
-	code = open_engine(config, &engine);
-	if (!code) {
-		log_ports(engine);
-		code = serve(config, version, loop, engine);
-		nve_engine_close(engine);
-	}
+	code = open_audit(config, version);
+	if (!code)
+		code = run_engine(config, version, loop);
+	nve_audit("stop", LOG_U("exit", code));
+	nve_audit_close();
 	nve_loop_free(loop);
 	if (!code)
 		nve_log(INFO, "stopped", LOG_U("exit", code));

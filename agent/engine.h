@@ -25,6 +25,8 @@
 
 struct nve_engine;
 
+enum { NVE_IDENTITY_TEXT_MAX = 255 };
+
 /* One configured port, access or underlay; its slot is its place in the table. */
 struct nve_engine_port {
 	struct nve_dp_port dp;
@@ -69,6 +71,8 @@ struct nve_request {
 	struct nve_event ev; /* vn_id 0 if vn_name says which VN; now_ns and epoch are filled in */
 	char vn_name[NVE_NAME_MAX + 1]; /* "" = ev.key.vn_id counts */
 	char client[NVE_NAME_MAX + 1];  /* for logs and events */
+	const char
+		*identity; /* what was proven of it (session/peer.h), for the audit log; or NULL */
 	void (*done)(struct nve_request *req, const struct nve_answer *answer);
 	/* The engine's until done(). */
 	struct nve_request *next;
@@ -89,7 +93,11 @@ struct nve_engine_event {
 	uint64_t seq; /* rises by one */
 	uint64_t realtime_ns;
 	struct nve_notice notice;
-	const char *client; /* who asked; "" for the NVE itself */
+	const char *client;   /* who asked; "" for the NVE itself */
+	const char *identity; /* what was proven of them; "" = nothing */
+	uint32_t wait_ms;     /* DRAINING: what was announced */
+	/* Which request did it, NULL if none: for comparing, its memory may be gone. */
+	const struct nve_request *req;
 };
 typedef void nve_engine_event_fn(void *arg, const struct nve_engine_event *event);
 

@@ -79,6 +79,15 @@ enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
 enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
 void nve_reply(struct nve_engine *e, struct nve_request *req);
 
+/* engine_tell.c: log, audit log and watchers, of all notices of the turn; of one that is no step's.
+ */
+void nve_tell_watchers(struct nve_engine *e);
+void nve_tell(struct nve_engine *e, struct nve_engine_event *event);
+
+/* engine_drain.c */
+bool nve_drain_lets(const struct nve_engine *e, const struct nve_event *ev);
+int nve_drain_restore(struct nve_engine *e);
+
 /* engine_own.c: what the engine does unasked. */
 void nve_run_timers(struct nve_engine *e);
 void nve_run_vns(struct nve_engine *e);

@@ -175,7 +175,7 @@ int nve_restore(struct nve_engine *e)
 	if (!r)
 		r = e->store_ops->epoch(e->store, &e->epoch);
 	e->epoch_stored = e->epoch;
-	return r;
+	return r ? r : nve_drain_restore(e);
 }
 
 static int say_tags(struct nve_engine *e)

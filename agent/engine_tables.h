@@ -45,6 +45,7 @@ struct nve_turn_item {
 	struct nve_request *req; /* NULL: the engine's own event */
 	size_t actions;          /* its actions end here */
 	char client[NVE_NAME_MAX + 1];
+	char identity[NVE_IDENTITY_TEXT_MAX + 1];
 };
 
 struct nve_action_list {
@@ -117,5 +118,6 @@ struct nve_engine {
 	size_t n_gleaned;
 	struct nve_engine_watch *watches;
 	uint64_t seq;
+	uint64_t draining_ns[NVE_PORTS_MAX]; /* by port: since when (CLOCK_REALTIME); 0 = not */
 	struct nve_engine_counters counters;
 };

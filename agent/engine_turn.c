@@ -205,6 +205,10 @@ static int step_request(struct nve_engine *e, struct nve_request *req)
 		nve_glean_default(context, &ev);
 	if (!nve_guard_lets(e, &ev, &req->answer))
 		return 0;
+	if (!nve_drain_lets(e, &ev)) {
+		req->answer.reason = NVE_REASON_DRAINING;
+		return 0;
+	}
 	if (ev.kind == NVE_EV_ACTIVATE) {
 		ev.epoch = e->nva_ops->next_epoch(e->nva, e->epoch);
 		e->epoch = ev.epoch;
@@ -307,61 +311,18 @@ void nve_reply(struct nve_engine *e, struct nve_request *req)
 	req->done(req, &req->answer);
 }
 
-static void log_notice(const struct nve_engine *e, const struct nve_engine_event *event)
-{
-	static const char *const names[] = { "tsi_state", "tsi_updated", "vn_connected",
-					     "vn_disconnected", "duplicate_address" };
-	static const char *const states[] = { "INIT", "ASSOCIATED", "ACTIVATED" };
-	const struct nve_notice *n = &event->notice;
-	bool of_tsi = n->kind != NVE_NOTICE_VN_CONNECTED && n->kind != NVE_NOTICE_VN_DISCONNECTED;
-
-	nve_log(INFO, names[n->kind], LOG_U("seq", event->seq),
-		LOG_S("port", nve_port_name(e, n->key.port)), LOG_U("vn", n->key.vn_id),
-		LOG_U("tag", n->tag), LOG_X("tsi", of_tsi ? n->key.id.bytes : NULL, NVE_TSI_ID_LEN),
-		LOG_S("from", of_tsi ? states[n->from] : NULL),
-		LOG_S("to", of_tsi ? states[n->to] : NULL),
-		LOG_S("new_port",
-		      n->new_port == NVE_PORT_NONE ? NULL : nve_port_name(e, n->new_port)),
-		LOG_S("client", *event->client ? event->client : NULL),
-		LOG_S("reason", n->reason == NVE_REASON_OK ? NULL : nve_reason_name(n->reason)));
-}
-
-static void tell_watchers(struct nve_engine *e)
-{
-	uint64_t now = e->realtime_ns();
-	size_t n, item = 0;
-	const struct nve_action *actions = nve_core_actions(e->core, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		struct nve_engine_event event;
-
-		while (item < e->n_items && i >= e->items[item].actions)
-			item++;
-		if (actions[i].kind != NVE_ACT_NOTICE)
-			continue;
-		event = (struct nve_engine_event){ .seq = ++e->seq,
-						   .realtime_ns = now,
-						   .notice = actions[i].notice,
-						   .client = item < e->n_items
-								     ? e->items[item].client
-								     : "" };
-		e->counters.events++;
-		e->counters.duplicates += event.notice.kind == NVE_NOTICE_DUPLICATE;
-		log_notice(e, &event);
-		for (struct nve_engine_watch *w = e->watches; w; w = w->next)
-			w->fn(w->arg, &event);
-	}
-}
-
 static void add_item(struct nve_engine *e, struct nve_request *req)
 {
 	struct nve_turn_item *item = &e->items[e->n_items++];
 
 	item->req = req;
 	item->actions = nve_core_mark(e->core).actions;
-	item->client[0] = '\0';
-	if (req)
-		memcpy(item->client, req->client, sizeof(item->client));
+	item->client[0] = item->identity[0] = '\0';
+	if (!req)
+		return;
+	memcpy(item->client, req->client, sizeof(item->client));
+	if (req->identity)
+		stpncpy(item->identity, req->identity, NVE_IDENTITY_TEXT_MAX)[0] = '\0';
 }
 
 /* Step 5.  done() may free its request, or submit it again. */
@@ -370,7 +331,7 @@ static void complete(struct nve_engine *e)
 	for (size_t i = 0; i < e->n_items; i++)
 		if (e->items[i].req)
 			nve_reply(e, e->items[i].req);
-	tell_watchers(e);
+	nve_tell_watchers(e);
 	nve_core_forget(e->core);
 	nve_arrival_keep_noted(e);
 	nve_vn_reap(e);

@@ -2,6 +2,7 @@
 /* All on one thread but nve_loop_wake(). */
 #include "loop.h"
 
+#include "audit.h"
 #include "log.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ struct nve_loop {
 	bool idle; /* stopping, and no call is under way any more */
 };
 
+static void begin_stop(struct nve_loop *loop, const char *why);
 static void on_deadline(uv_timer_t *timer);
 static void on_grace_over(uv_timer_t *timer);
 
@@ -44,8 +46,10 @@ static void on_grace_over(uv_timer_t *timer);
 static void arm_deadline(struct nve_loop *loop)
 {
 	uint64_t at = nve_engine_next_deadline(loop->engine);
+	uint64_t session = nve_session_next_deadline(loop->server);
 	uint64_t now = uv_hrtime();
 
+	at = session < at ? session : at;
 	if (at == NVE_NEVER_NS) {
 		uv_timer_stop(&loop->deadline);
 		return;
@@ -61,6 +65,8 @@ static void turn(struct nve_loop *loop)
 	nve_session_drain(loop->server);
 	nve_engine_run(loop->engine, uv_hrtime());
 	arm_deadline(loop);
+	if (!loop->stopping && nve_session_flush_asked(loop->server))
+		begin_stop(loop, "flush");
 	if (!loop->stopping)
 		return;
 	if (nve_session_stopped(loop->server))
@@ -143,11 +149,24 @@ static void on_reload(uv_signal_t *signal, int signum)
 		nve_log(ERROR, "reload_failed", LOG_S("why", err), LOG_E(r));
 	else
 		nve_log(INFO, "reloaded", LOG_S("signal", "SIGHUP"));
+	nve_audit("reload", LOG_S("what", "nva"), LOG_S("result", r ? "failed" : "done"),
+		  LOG_S("why", err));
+	nve_audit_reopen();
 	free(err);
 	nve_session_reload(loop->server);
 	nve_session_reload_policy(loop->server);
 	turn(loop);
 	sd_notify(0, "READY=1");
+}
+
+static void begin_stop(struct nve_loop *loop, const char *why)
+{
+	loop->stopping = true;
+	sd_notify(0, "STOPPING=1");
+	nve_log(INFO, "stopping", LOG_S("signal", why));
+	nve_audit("stopping", LOG_S("why", why));
+	nve_session_stop(loop->server);
+	uv_timer_start(&loop->grace, on_grace_over, GRACE_MS, 0);
 }
 
 static void on_stop(uv_signal_t *signal, int signum)
@@ -158,11 +177,7 @@ static void on_stop(uv_signal_t *signal, int signum)
 		uv_stop(&loop->uv);
 		return;
 	}
-	loop->stopping = true;
-	sd_notify(0, "STOPPING=1");
-	nve_log(INFO, "stopping", LOG_S("signal", signum == SIGINT ? "SIGINT" : "SIGTERM"));
-	nve_session_stop(loop->server);
-	uv_timer_start(&loop->grace, on_grace_over, GRACE_MS, 0);
+	begin_stop(loop, signum == SIGINT ? "SIGINT" : "SIGTERM");
 	turn(loop);
 }
 

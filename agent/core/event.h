@@ -98,6 +98,7 @@ enum nve_notice_kind {
 	NVE_NOTICE_VN_CONNECTED,    /* port, vn_id, tag */
 	NVE_NOTICE_VN_DISCONNECTED, /* port, vn_id, reason */
 	NVE_NOTICE_DUPLICATE,       /* key: its address stays Activated twice (D7, S22) */
+	NVE_NOTICE_DRAINING,        /* port; to: 1 it begins, 0 it is over.  The engine's alone */
 };
 
 struct nve_notice {

@@ -77,6 +77,10 @@
 	X(GLEANING_CONFLICT, 35, FAILED_PRECONDITION,                                              \
 	  "another TSI without addresses gleans on that port and VN",                              \
 	  "signal the addresses of one of the two, or let only one of them glean")                 \
+	X(DRAINING, 39, FAILED_PRECONDITION, "the operator empties this NVE, or that port of it",  \
+	  "use another NVE, or another port of this one")                                          \
+	X(TSIS_ACTIVATED, 40, FAILED_PRECONDITION, "TSIs are Activated here: they would go dark",  \
+	  "drain the NVE first, or ask for it with force")                                         \
 	X(RECORD_WITHDRAWN, 42, ABORTED, "the NVA's record of the TSI does not allow it any more", \
 	  "ask whoever keeps the NVA's records of that VN")
 

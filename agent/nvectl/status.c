@@ -83,6 +83,18 @@ static void print_policy(const Nve__V1__Status *st)
 	putchar('\n');
 }
 
+static void print_audit(const Nve__V1__AuditLog *audit)
+{
+	if (!audit || !*audit->path)
+		return;
+	print_line("Audit", audit->path);
+	printf("%-12s%" PRIu64 " lines, %" PRIu64 " lost, %" PRIu64 " failures", "", audit->lines,
+	       audit->lost, audit->failures);
+	if (*audit->error)
+		printf("; now: %s", audit->error);
+	putchar('\n');
+}
+
 static void print_tls(const Nve__V1__TlsState *tls)
 {
 	char until[CTL_ADDR_TEXT], crl[CTL_ADDR_TEXT] = "none";
@@ -129,6 +141,10 @@ static void print_facts(const Nve__V1__Status *st)
 	printf("%-12s%u bytes a message, %u requests outstanding\n", "Limits",
 	       st->max_message_bytes, st->max_outstanding);
 	print_policy(st);
+	for (size_t i = 0; i < st->n_draining; i++)
+		printf("%-12s%s: %u TSIs left\n", i ? "" : "Draining", st->draining[i]->port,
+		       st->draining[i]->tsis);
+	print_audit(st->audit);
 	for (size_t i = 0; i < st->n_notes; i++)
 		print_line(i ? "" : "Note", st->notes[i]);
 }

@@ -39,6 +39,7 @@ static void print_moved(const Nve__V1__TsiUpdated *e)
 		fputs(", now at ", stdout);
 		ctl_text_print(stdout, e->new_port);
 	}
+	print_reason(e->reason);
 }
 
 static void print_vn(uint32_t vn_id, const char *port, const char *what)
@@ -71,6 +72,13 @@ static void print_what(const Nve__V1__Event *e)
 	case NVE__V1__EVENT__EVENT_DUPLICATE_ADDRESS:
 		print_tsi(e->duplicate_address->tsi);
 		fputs(": an address of it is Activated at two places", stdout);
+		break;
+	case NVE__V1__EVENT__EVENT_DRAINING:
+		ctl_text_print(stdout, e->draining->port);
+		fputs(e->draining->over ? " drains no more" : " drains", stdout);
+		if (e->draining->wait_ms)
+			printf(", what is left in %g s is cleared",
+			       (double)e->draining->wait_ms / 1000);
 		break;
 	case NVE__V1__EVENT__EVENT_LOST:
 		printf("%" PRIu64 " events were lost here", e->lost->count);

@@ -18,6 +18,11 @@ static const ProtobufCMessageDescriptor *const types[NVE_ADMIN_CALLS] = {
 	[NVE_ADMIN_DUMP] = &nve__v1__dump_table_request__descriptor,
 	[NVE_ADMIN_WATCH] = &nve__v1__watch_request__descriptor,
 	[NVE_ADMIN_WHY] = &nve__v1__why_request__descriptor,
+	[NVE_ADMIN_DISCONNECT_VN] = &nve__v1__evict_request__descriptor,
+	[NVE_ADMIN_DEACTIVATE_TSI] = &nve__v1__evict_request__descriptor,
+	[NVE_ADMIN_DISASSOCIATE_TSI] = &nve__v1__evict_request__descriptor,
+	[NVE_ADMIN_DRAIN] = &nve__v1__drain_request__descriptor,
+	[NVE_ADMIN_FLUSH] = &nve__v1__flush_request__descriptor,
 };
 
 /* What a request may name; NULL and empty mean "all". */
@@ -114,7 +119,7 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 
 		return take_table(&d, m->table, ret);
 	}
-	return 0;
+	return call >= NVE_ADMIN_DISCONNECT_VN ? nve_operate_decode(&d, msg, ret) : 0;
 }
 
 /* A list of {name, number}; grows by doubling inside the arena. */
@@ -272,6 +277,8 @@ static int reply_status(const struct nve_admin_env *env, uint16_t owner, struct 
 	m.max_message_bytes = env->max_message_bytes;
 	m.max_outstanding = env->max_outstanding;
 	fill_policy(env, owner, &m);
+	if (nve_status_operate(env, arena, &m) < 0)
+		return -ENOMEM;
 	return nve_codec_pack(&m.base, arena, ret);
 }
 

@@ -37,7 +37,20 @@ enum nve_admin_call {
 	NVE_ADMIN_DUMP,
 	NVE_ADMIN_WATCH,
 	NVE_ADMIN_WHY,
+	NVE_ADMIN_DISCONNECT_VN,
+	NVE_ADMIN_DEACTIVATE_TSI,
+	NVE_ADMIN_DISASSOCIATE_TSI,
+	NVE_ADMIN_DRAIN,
+	NVE_ADMIN_FLUSH,
 	NVE_ADMIN_CALLS,
+};
+
+/* Of operate.proto; the rest is in the query itself. */
+struct nve_operate_query {
+	enum nve_reason reason; /* of evictions */
+	uint32_t wait_ms, n_addrs;
+	const struct nve_addr *addrs; /* in the arena */
+	bool undo, force;
 };
 
 /* A decoded request and how far its list has come. */
@@ -52,6 +65,7 @@ struct nve_admin_query {
 	uint32_t cursor;
 	struct nve_bytes frame; /* of Why; in the arena */
 	uint16_t owner;         /* who asks: the caller's to fill in */
+	struct nve_operate_query operate;
 };
 
 /* 0, or -EBADMSG with 'why'.  'ports' finds underlay ports too.  Any thread. */
@@ -61,6 +75,9 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 /* Whether query->owner may ask that; else 'why' is NOT_AUTHORIZED.  Lists hold what it sees. */
 bool nve_admin_allowed(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		       struct nve_refusal *why);
+/* admin_operate.c: takes the message of one of operate.proto's calls apart. */
+struct nve_decode;
+int nve_operate_decode(struct nve_decode *d, const void *msg, struct nve_admin_query *ret);
 /* GetStatus, ListDrops, ListTables.  0 or -ENOMEM. */
 int nve_admin_reply(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		    struct nve_arena *arena, struct nve_bytes *ret);

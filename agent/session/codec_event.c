@@ -14,6 +14,7 @@ struct event {
 		Nve__V1__VnDisconnected vn_disconnected;
 		Nve__V1__DuplicateAddress duplicate;
 		Nve__V1__EventsLost lost;
+		Nve__V1__Draining draining;
 	};
 };
 
@@ -67,6 +68,16 @@ static void fill_vn(struct event *ev, const struct nve_notice *n, const char *po
 	ev->msg.vn_disconnected = &ev->vn_disconnected;
 }
 
+static void fill_draining(struct event *ev, const struct nve_codec_event *e)
+{
+	nve__v1__draining__init(&ev->draining);
+	ev->draining.port = (char *)e->port;
+	ev->draining.over = !e->event->notice.to;
+	ev->draining.wait_ms = e->event->wait_ms;
+	ev->msg.event_case = NVE__V1__EVENT__EVENT_DRAINING;
+	ev->msg.draining = &ev->draining;
+}
+
 static void fill(struct event *ev, const struct nve_codec_event *e)
 {
 	const struct nve_notice *n = &e->event->notice;
@@ -81,6 +92,7 @@ static void fill(struct event *ev, const struct nve_codec_event *e)
 		nve__v1__tsi_updated__init(&ev->tsi_updated);
 		ev->tsi_updated.tsi = &ev->key;
 		ev->tsi_updated.new_port = (char *)e->new_port;
+		ev->tsi_updated.reason = (Nve__V1__Reason)n->reason;
 		ev->msg.event_case = NVE__V1__EVENT__EVENT_TSI_UPDATED;
 		ev->msg.tsi_updated = &ev->tsi_updated;
 		break;
@@ -93,6 +105,9 @@ static void fill(struct event *ev, const struct nve_codec_event *e)
 		ev->duplicate.tsi = &ev->key;
 		ev->msg.event_case = NVE__V1__EVENT__EVENT_DUPLICATE_ADDRESS;
 		ev->msg.duplicate_address = &ev->duplicate;
+		break;
+	case NVE_NOTICE_DRAINING:
+		fill_draining(ev, e);
 		break;
 	}
 }

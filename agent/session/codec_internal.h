@@ -70,8 +70,13 @@ struct nve_codec_qos {
 };
 Nve__V1__Qos *nve_encode_qos(const struct nve_qos *qos, struct nve_codec_qos *m);
 
-/* admin_tls.c: how the agent is reached; false: no memory. */
+/* admin_operate.c: status fields 45 to 49, and the ports that drain. */
 struct nve_admin_env;
+int nve_status_operate(const struct nve_admin_env *env, struct nve_arena *arena,
+		       Nve__V1__Status *m);
+int nve_list_draining(const struct nve_admin_env *env, struct nve_arena *arena,
+		      Nve__V1__DrainingPort ***ret, size_t *n);
+/* admin_tls.c: how the agent is reached; false: no memory. */
 bool nve_admin_tls(const struct nve_admin_env *env, struct nve_arena *arena, Nve__V1__Status *m);
 
 /* Packs into the arena; 0 or -ENOMEM. */

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "log.h"
 #include "session/door_internal.h"
 #include "session/tls.h"
@@ -73,6 +74,7 @@ void nve_door_refused(struct nve_door *d, const struct nve_visitor *v, const cha
 {
 	uint64_t second = nve_door_now() / 1000000000u;
 
+	nve_audit_auth(&v->peer, v->address, false, why);
 	if (second != d->log_second) {
 		if (d->unlogged)
 			nve_log(WARNING, "clients_refused", LOG_U("more", d->unlogged));
@@ -92,9 +94,11 @@ uint64_t nve_door_enter(struct nve_door *d, int fd, const struct nve_visitor *v)
 	uint64_t id = d->config.ops->enter(d->config.arg, fd, v);
 
 	if (id > 0) {
-		if (!v->barred)
-			nve_log(INFO, "client_authenticated", LOG_S("address", v->address),
-				LOG_S("identity", v->peer.identity));
+		if (v->barred)
+			return id;
+		nve_audit_auth(&v->peer, v->address, true, NULL);
+		nve_log(INFO, "client_authenticated", LOG_S("address", v->address),
+			LOG_S("identity", v->peer.identity));
 		return id;
 	}
 	nve_door_refused(d, v, "there are as many connections as there may be");

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "log.h"
 
 enum {
@@ -263,6 +264,7 @@ void nve_pipes_recheck(struct nve_door *d)
 		next = p->next;
 		if (nve_tls_trusts(d->tls, p->ssl))
 			continue;
+		nve_audit_auth(&p->visitor.peer, p->visitor.address, false, "revoked");
 		nve_log(WARNING, "client_revoked", LOG_S("address", p->visitor.address),
 			LOG_S("identity", p->visitor.peer.identity));
 		atomic_fetch_add(&d->barred, 1);

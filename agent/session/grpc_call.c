@@ -166,6 +166,7 @@ void nve_session_drain(struct nve_session_server *s)
 		}
 		total += n;
 	} while (n > 0 && total < TURN_MAX);
+	nve_evict_poll(s);
 	if (more && total >= TURN_MAX)
 		s->config.wake(s->config.wake_arg);
 }

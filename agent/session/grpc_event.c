@@ -39,6 +39,9 @@ void nve_event_occurred(void *arg, const struct nve_engine_event *event)
 	bool made[2] = { false, false };
 
 	s->last_seq = event->seq;
+	nve_evict_told(s, event, NULL);
+	if (event->notice.kind == NVE_NOTICE_DRAINING)
+		nve_drain_changed(s);
 	for (struct nve_stream *st = s->streams; st; st = st->next) {
 		pthread_mutex_lock(&st->lock);
 		if (nve_feed_wants(&st->feed, &event->notice) && may_see(st, &event->notice)) {
@@ -48,6 +51,7 @@ void nve_event_occurred(void *arg, const struct nve_engine_event *event)
 				slices[session] = encode(s, event, session);
 			made[session] = true;
 			nve_feed_push(&st->feed, slices[session], event->seq, event->realtime_ns);
+			nve_evict_told(s, event, st);
 			nve_stream_pump(st);
 		}
 		pthread_mutex_unlock(&st->lock);

@@ -57,6 +57,8 @@ bool nve_feed_set_window(struct nve_feed *feed, uint32_t window)
 
 void nve_feed_ack(struct nve_feed *feed, uint64_t seq)
 {
+	if (seq > feed->acked)
+		feed->acked = seq;
 	while (feed->n_unacked > 0 && feed->unacked[feed->unacked_head] <= seq) {
 		feed->unacked_head = (feed->unacked_head + 1) % feed->window;
 		feed->n_unacked--;

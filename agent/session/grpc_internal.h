@@ -12,6 +12,7 @@
 
 #include "session/admin.h"
 #include "session/codec.h"
+#include "session/grpc_operate.h"
 #include "session/grpc_peer.h"
 #include "session/session.h"
 
@@ -43,7 +44,7 @@ struct nve_op {
 	void (*finish)(struct nve_op *op);  /* engine's thread: answered, or server NULL */
 	void (*abandon)(struct nve_op *op); /* engine's thread: let go of all that is gRPC's */
 	char client[NVE_NAME_MAX + 1];
-	const char *identity; /* kept until submitted */
+	const char *identity; /* of the call's or the Session's peer */
 	struct nve_decoded decoded;
 	struct nve_arena arena; /* last: its memory is not cleared */
 };
@@ -102,6 +103,7 @@ struct nve_session_server {
 	struct nve_stream *streams;
 	struct nve_engine_watch watch;
 	uint64_t last_seq;
+	struct nve_operate_state operate;
 };
 
 /* grpc_call.c */
@@ -141,10 +143,3 @@ void nve_begin_shutdown(struct nve_session_server *s);
 void nve_op_submit(struct nve_work *work);
 void nve_op_init(struct nve_op *op, struct nve_session_server *s);
 struct nve_codec_vn nve_op_vn(const struct nve_op *op);
-
-/* grpc_unary.c */
-struct nve_call *nve_unary_alloc(void);
-void nve_unary_unused(struct nve_call *call);
-void nve_signaling_accepted(struct nve_call *call);
-void nve_admin_accepted(struct nve_call *call);
-void nve_health_check_accepted(struct nve_call *call);

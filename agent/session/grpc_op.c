@@ -72,6 +72,7 @@ void nve_op_submit(struct nve_work *work)
 		struct nve_request *req = &op->decoded.requests[i].req;
 
 		memcpy(req->client, op->client, sizeof(req->client));
+		req->identity = op->identity;
 		req->done = done;
 		req->ev.owner = owner;
 		nve_engine_submit(s->config.engine, req);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/grpc_unary.h"
 #include "session/listen.h"
 
 #define UNARY .alloc = nve_unary_alloc, .unused = nve_unary_unused
@@ -53,6 +54,11 @@ static const struct nve_method_entry methods[] = {
 	ADMIN("ListDrops", NVE_ADMIN_DROPS),
 	ADMIN("ListTables", NVE_ADMIN_TABLES),
 	ADMIN("Why", NVE_ADMIN_WHY),
+	ADMIN("DisconnectVn", NVE_ADMIN_DISCONNECT_VN),
+	ADMIN("DeactivateTsi", NVE_ADMIN_DEACTIVATE_TSI),
+	ADMIN("DisassociateTsi", NVE_ADMIN_DISASSOCIATE_TSI),
+	ADMIN("Drain", NVE_ADMIN_DRAIN),
+	ADMIN("Flush", NVE_ADMIN_FLUSH),
 	ADMIN_STREAM("ListPorts", NVE_ADMIN_PORTS),
 	ADMIN_STREAM("ListVns", NVE_ADMIN_VNS),
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),
@@ -296,6 +302,7 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 	s->last_seq = nve_engine_counters(config->engine)->events;
 	s->watch = (struct nve_engine_watch){ .fn = nve_event_occurred, .arg = s };
 	nve_engine_watch(config->engine, &s->watch);
+	nve_drain_changed(s);
 	*ret = s;
 	return 0;
 }

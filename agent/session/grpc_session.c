@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "log.h"
 #include "session/grpc_stream.h"
 
 struct session {
 	struct nve_stream st;
 	char client[NVE_NAME_MAX + 1];
+	struct nve_visitor visitor;
 	uint32_t outstanding;
 	bool begun; /* something was sent: too late for Hello */
 	bool half_closed;
@@ -124,6 +126,16 @@ static void request_abandon(struct nve_op *op)
 	nve_stream_unref(&rq->session->st);
 }
 
+/* What a client calls itself is no proof: address and identity stand beside it (B16). */
+static void audit(const struct session *ss, const char *event)
+{
+	const struct nve_visitor *v = &ss->visitor;
+
+	nve_audit(event, LOG_S("client", ss->client), LOG_S("identity", v->peer.identity),
+		  LOG_S("address", v->address),
+		  LOG_U("sessions", atomic_load(&ss->st.base.server->sessions)));
+}
+
 /* With the lock.  Returns OK or why not. */
 static enum nve_reason take_hello(struct session *ss, const struct nve_decoded *d)
 {
@@ -133,6 +145,7 @@ static enum nve_reason take_hello(struct session *ss, const struct nve_decoded *
 		return NVE_REASON_INVALID_REQUEST;
 	if (d->hello_client[0])
 		memcpy(ss->client, d->hello_client, strlen(d->hello_client) + 1);
+	audit(ss, "session_hello");
 	feed->all_ports = d->n_ports == 0;
 	for (uint32_t i = 0; i < d->n_ports; i++)
 		feed->ports[d->ports[i] / 64] |= UINT64_C(1) << (d->ports[i] % 64);
@@ -219,12 +232,13 @@ static void message(struct nve_stream *st, grpc_byte_buffer *message)
 	if (why.reason == NVE_REASON_OK && rq->op.decoded.method == NVE_METHOD_EVENT_ACK) {
 		ss->begun = true;
 		nve_feed_ack(&st->feed, rq->op.decoded.ack_seq);
+		nve_evict_acked(st->base.server);
 	} else {
 		go = admit(ss, rq, &why);
 	}
 	if (go) {
 		memcpy(rq->op.client, ss->client, sizeof(rq->op.client));
-		rq->op.identity = st->peer.identity;
+		rq->op.identity = ss->visitor.peer.identity;
 		st->refs++;
 		nve_post(st->base.server, &st->source, &rq->op.work);
 	} else {
@@ -242,7 +256,6 @@ static void open_session(struct nve_stream *st)
 				       s->config.limits.outstanding, s->config.limits.message_bytes,
 				       s->last_seq + 1 };
 	struct nve_arena arena;
-	struct nve_peer peer;
 	struct nve_bytes bytes;
 
 	if (!nve_authz_knows(s->config.authz, st->owner)) {
@@ -254,6 +267,11 @@ static void open_session(struct nve_stream *st)
 			LOG_S("identity", st->peer.identity), LOG_S("field", "session"));
 		return;
 	}
+	/* Before anything is received: a Hello would be told of first. */
+	audit(ss, "session_up");
+	nve_log(INFO, "session_up", LOG_S("client", ss->client),
+		LOG_S("identity", ss->visitor.peer.identity),
+		LOG_U("sessions", atomic_load(&s->sessions)));
 	nve_arena_init(&arena);
 	pthread_mutex_lock(&st->lock);
 	st->feed.on = st->feed.session = st->feed.all_ports = true;
@@ -264,9 +282,6 @@ static void open_session(struct nve_stream *st)
 	nve_stream_receive(st);
 	pthread_mutex_unlock(&st->lock);
 	nve_arena_reset(&arena);
-	nve_call_peer_of(s, st->base.call, &peer);
-	nve_log(INFO, "session_up", LOG_S("client", ss->client), LOG_S("identity", peer.identity),
-		LOG_U("sessions", atomic_load(&s->sessions)));
 }
 
 static void stop(struct nve_stream *st)
@@ -279,6 +294,7 @@ static void closed(struct nve_stream *st)
 {
 	struct session *ss = session_of(st);
 
+	audit(ss, "session_down");
 	nve_log(INFO, "session_down", LOG_S("client", ss->client),
 		LOG_U("outstanding", ss->outstanding));
 }
@@ -315,6 +331,7 @@ void nve_session_accepted(struct nve_call *call)
 
 	ss->counted = true;
 	nve_call_client(s, call->call, ss->client);
+	nve_call_visitor_of(s, call->call, &ss->visitor);
 	if (n >= s->config.limits.sessions) {
 		nve_stream_finish(&ss->st, NVE_REASON_NO_RESOURCES);
 		ss->st.final.resource = "sessions";

@@ -8,7 +8,8 @@
 
 struct health {
 	struct nve_stream st;
-	int status;
+	bool known; /* a service of ours: its status can change */
+	int status; /* as last told */
 };
 
 static void push_health(struct nve_stream *st, int status)
@@ -24,8 +25,12 @@ static void push_health(struct nve_stream *st, int status)
 
 static void health_open(struct nve_stream *st)
 {
+	struct health *h = container_of(st, struct health, st);
+
 	pthread_mutex_lock(&st->lock);
-	push_health(st, container_of(st, struct health, st)->status);
+	if (h->known && !nve_is_serving(st->base.server))
+		h->status = NVE_HEALTH_NOT_SERVING;
+	push_health(st, h->status);
 	pthread_mutex_unlock(&st->lock);
 }
 
@@ -40,6 +45,23 @@ static void health_stop(struct nve_stream *st)
 }
 
 static const struct nve_stream_ops health_ops = { .open = health_open, .stop = health_stop };
+
+void nve_health_changed(struct nve_session_server *s)
+{
+	int status = nve_is_serving(s) ? NVE_HEALTH_SERVING : NVE_HEALTH_NOT_SERVING;
+
+	for (struct nve_stream *st = s->streams; st; st = st->next) {
+		struct health *h = container_of(st, struct health, st);
+
+		if (st->ops != &health_ops || !h->known || h->status == status)
+			continue;
+		pthread_mutex_lock(&st->lock);
+		h->status = status;
+		push_health(st, status);
+		nve_stream_pump(st);
+		pthread_mutex_unlock(&st->lock);
+	}
+}
 
 struct nve_call *nve_health_watch_alloc(void)
 {
@@ -58,6 +80,7 @@ void nve_health_watch_accepted(struct nve_call *call)
 	if (call->payload)
 		m = nve_read_message(call->payload, &arena);
 	h->status = m.data ? nve_health_status(m.data, m.len, true, &arena) : -EBADMSG;
+	h->known = h->status == NVE_HEALTH_SERVING;
 	if (h->status == -EBADMSG)
 		nve_stream_finish(&h->st, NVE_REASON_INVALID_REQUEST);
 	nve_arena_reset(&arena);

@@ -32,6 +32,7 @@ struct nve_feed {
 	uint64_t lost, lost_seq, lost_ns;         /* after those in the ring */
 	uint32_t window, n_unacked, unacked_head; /* window 0: not acknowledged */
 	uint64_t *unacked;
+	uint64_t acked; /* the greatest that the client has named */
 };
 
 bool nve_feed_set_window(struct nve_feed *feed, uint32_t window);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "log.h"
 #include "session/grpc_internal.h"
 
@@ -89,5 +90,7 @@ void nve_session_reload(struct nve_session_server *s)
 		log_loaded("tls_reloaded", tls);
 		nve_door_reload(s->door, tls);
 	}
+	nve_audit("reload", LOG_S("what", "tls"), LOG_S("result", r < 0 ? "failed" : "done"),
+		  LOG_S("why", err));
 	free(err);
 }

@@ -7,21 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session/grpc_internal.h"
+#include "session/grpc_unary.h"
 #include "session/standard.h"
 
 enum { UNARY_MAX = 4096 };
-
-struct nve_unary {
-	struct nve_call base;
-	struct nve_completion done_tag;
-	struct nve_work admin_work;
-	struct nve_admin_query query;
-	grpc_byte_buffer *reply;
-	int cancelled;
-	struct nve_peer peer;
-	struct nve_op op; /* last: see nve_op */
-};
 
 struct nve_call *nve_unary_alloc(void)
 {
@@ -64,7 +53,7 @@ static void start(struct nve_unary *u, const grpc_op *ops, size_t n)
 	release(u);
 }
 
-static void reply(struct nve_unary *u, struct nve_bytes bytes)
+void nve_unary_reply(struct nve_unary *u, struct nve_bytes bytes)
 {
 	grpc_op ops[4] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
 			   { .op = GRPC_OP_SEND_MESSAGE },
@@ -78,7 +67,7 @@ static void reply(struct nve_unary *u, struct nve_bytes bytes)
 	start(u, ops, 4);
 }
 
-static void refuse(struct nve_unary *u, const struct nve_refusal *why)
+void nve_unary_refuse(struct nve_unary *u, const struct nve_refusal *why)
 {
 	grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
 			   { 0 },
@@ -89,11 +78,11 @@ static void refuse(struct nve_unary *u, const struct nve_refusal *why)
 	start(u, ops, 3);
 }
 
-static void refuse_for(struct nve_unary *u, enum nve_reason reason)
+void nve_unary_refuse_for(struct nve_unary *u, enum nve_reason reason)
 {
 	struct nve_refusal why = { .reason = reason, .tag = -1 };
 
-	refuse(u, &why);
+	nve_unary_refuse(u, &why);
 }
 
 /* Takes the message; false if the call was answered already. */
@@ -121,7 +110,7 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 	if (reason == NVE_REASON_OK)
 		return true;
 	nve_count_refusal(s, reason);
-	refuse_for(u, reason);
+	nve_unary_refuse_for(u, reason);
 	return false;
 }
 
@@ -143,14 +132,14 @@ static void signaling_finish(struct nve_op *op)
 	vn = nve_op_vn(op);
 	r = nve_codec_reply(&op->decoded, &vn, &op->arena, &bytes, &why);
 	if (r == 0)
-		reply(u, bytes);
+		nve_unary_reply(u, bytes);
 	else if (r == -EREMOTE)
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 	else
-		refuse_for(u, NVE_REASON_INTERNAL);
+		nve_unary_refuse_for(u, NVE_REASON_INTERNAL);
 }
 
-static void signaling_abandon(struct nve_op *op)
+void nve_unary_abandon(struct nve_op *op)
 {
 	struct nve_unary *u = container_of(op, struct nve_unary, op);
 	struct nve_session_server *s = op->server;
@@ -171,20 +160,20 @@ void nve_signaling_accepted(struct nve_call *call)
 	if (!take(u, &m))
 		return;
 	if (atomic_load(&s->stopping)) {
-		refuse_for(u, NVE_REASON_SHUTTING_DOWN);
+		nve_unary_refuse_for(u, NVE_REASON_SHUTTING_DOWN);
 		return;
 	}
 	if (nve_codec_decode((enum nve_method)call->method->arg, m.data, m.len, &s->ports,
 			     &u->op.arena, &u->op.decoded, &why) < 0) {
 		nve_count_refusal(s, why.reason);
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 		return;
 	}
 	nve_call_client(s, call->call, u->op.client);
 	nve_call_peer_of(s, call->call, &u->peer);
 	u->op.identity = u->peer.identity;
 	u->op.finish = signaling_finish;
-	u->op.abandon = signaling_abandon;
+	u->op.abandon = nve_unary_abandon;
 	nve_post(s, &s->unary_source, &u->op.work);
 }
 
@@ -204,7 +193,11 @@ static void run_admin(struct nve_work *work)
 	u->query.owner = nve_authz_owner(s->config.authz, u->peer.identity);
 	if (!nve_admin_allowed(&env, &u->query, &why)) {
 		nve_count_refusal(s, why.reason);
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
+		return;
+	}
+	if (nve_operates(u->query.call)) {
+		nve_operate(u);
 		return;
 	}
 	for (int i = 0; i < 64; i++)
@@ -217,11 +210,11 @@ static void run_admin(struct nve_work *work)
 	else
 		r = nve_admin_reply(&env, &u->query, &u->op.arena, &bytes);
 	if (r == 0)
-		reply(u, bytes);
+		nve_unary_reply(u, bytes);
 	else if (r == -EBADMSG)
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 	else
-		refuse_for(u, NVE_REASON_INTERNAL);
+		nve_unary_refuse_for(u, NVE_REASON_INTERNAL);
 }
 
 void nve_admin_accepted(struct nve_call *call)
@@ -235,10 +228,11 @@ void nve_admin_accepted(struct nve_call *call)
 		return;
 	if (nve_admin_decode((enum nve_admin_call)call->method->arg, m.data, m.len, &s->all_ports,
 			     &u->op.arena, &u->query, &why) < 0) {
-		refuse(u, &why);
+		nve_unary_refuse(u, &why);
 		return;
 	}
 	nve_call_peer_of(s, call->call, &u->peer);
+	nve_audit_call(s, call);
 	u->admin_work.run = run_admin;
 	nve_post(s, &s->unary_source, &u->admin_work);
 }
@@ -254,9 +248,9 @@ void nve_health_check_accepted(struct nve_call *call)
 
 	if (!take(u, &m))
 		return;
-	status = nve_health_status(m.data, m.len, !atomic_load(&s->stopping), &u->op.arena);
+	status = nve_health_status(m.data, m.len, nve_is_serving(s), &u->op.arena);
 	if (status == -EBADMSG) {
-		refuse_for(u, NVE_REASON_INVALID_REQUEST);
+		nve_unary_refuse_for(u, NVE_REASON_INVALID_REQUEST);
 	} else if (status == NVE_HEALTH_UNKNOWN) {
 		/* The health protocol's own: NOT_FOUND, which no reason of ours stands for. */
 		grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
@@ -269,8 +263,8 @@ void nve_health_check_accepted(struct nve_call *call)
 		ops[2].data.recv_close_on_server.cancelled = &u->cancelled;
 		start(u, ops, 3);
 	} else if (nve_health_reply(status, &u->op.arena, &out) < 0) {
-		refuse_for(u, NVE_REASON_INTERNAL);
+		nve_unary_refuse_for(u, NVE_REASON_INTERNAL);
 	} else {
-		reply(u, out);
+		nve_unary_reply(u, out);
 	}
 }

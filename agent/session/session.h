@@ -69,6 +69,11 @@ void nve_session_reload_policy(struct nve_session_server *server);
 /* Hands to the engine what came in, does what Admin calls ask, moves the streams on. */
 void nve_session_drain(struct nve_session_server *server);
 
+/* When it must be called next if nothing wakes the caller; NVE_NEVER_NS = not. */
+uint64_t nve_session_next_deadline(const struct nve_session_server *server);
+/* An operator wants the agent to end, and its datapath with it (Admin.Flush). */
+bool nve_session_flush_asked(const struct nve_session_server *server);
+
 /*
  * Reads the files of 'tls' again, if there are any: all are good and take effect, or none does.
  * Says in the log which.  Sessions go on, but for those whose client is trusted no more: they end

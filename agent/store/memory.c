@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TAG, VAP, TSI };
+enum kind { TAG, VAP, TSI, SETTING };
 enum { BUCKETS = 4096 };
 
 struct record {
@@ -20,6 +20,10 @@ struct record {
 		struct nve_stored_tag tag;
 		struct nve_stored_vap vap;
 		struct nve_stored_tsi tsi;
+		struct setting {
+			char name[80];
+			uint64_t value;
+		} setting;
 	};
 	char owner[256];             /* of a VAP or TSI */
 	struct nve_tsi_addr addrs[]; /* of a TSI */
@@ -57,11 +61,15 @@ static uint32_t hash(enum kind kind, const char *name, uint32_t number)
 
 static const char *name_of(const struct record *rec)
 {
+	if (rec->kind == SETTING)
+		return rec->setting.name;
 	return rec->kind == TAG ? rec->tag.scope : rec->kind == VAP ? rec->vap.port : "";
 }
 
 static uint32_t number_of(const struct record *rec)
 {
+	if (rec->kind == SETTING)
+		return 0;
 	return rec->kind == TAG ? rec->tag.tag : rec->kind == VAP ? rec->vap.vn_id : rec->tsi.slot;
 }
 
@@ -205,6 +213,8 @@ static int by_key(const void *left, const void *right)
 
 static int give(const struct record *rec, const struct nve_store_reader *reader)
 {
+	if (rec->kind == SETTING)
+		return 0;
 	if (rec->kind == TAG)
 		return reader->tag(reader->arg, &rec->tag);
 	if (rec->kind == VAP)
@@ -350,6 +360,28 @@ static int memory_put_epoch(struct nve_store *store, uint64_t epoch)
 	return 0;
 }
 
+static int memory_put_setting(struct nve_store *store, const char *name, uint64_t value)
+{
+	struct record *rec = value ? calloc(1, sizeof(*rec)) : NULL;
+
+	if (rec) {
+		rec->kind = SETTING;
+		rec->setting.value = value;
+		snprintf(rec->setting.name, sizeof(rec->setting.name), "%s", name);
+	}
+	return change(store, SETTING, name, 0, rec, value && !rec);
+}
+
+static int memory_setting(struct nve_store *store, const char *name, uint64_t *ret)
+{
+	const struct record *rec = store->buckets[hash(SETTING, name, 0)];
+
+	while (rec && (rec->kind != SETTING || strcmp(rec->setting.name, name)))
+		rec = rec->next;
+	*ret = rec ? rec->setting.value : 0;
+	return 0;
+}
+
 static int memory_commit(struct nve_store *store)
 {
 	if (!store->in_transaction)
@@ -423,6 +455,8 @@ const struct nve_store_ops nve_store_memory = {
 	.put_tsi = memory_put_tsi,
 	.del_tsi = memory_del_tsi,
 	.put_epoch = memory_put_epoch,
+	.put_setting = memory_put_setting,
+	.setting = memory_setting,
 	.commit = memory_commit,
 	.rollback = undo_changes,
 };

@@ -174,6 +174,30 @@ static int sqlite_store_put_epoch(struct nve_store *store, uint64_t epoch)
 		   sqlite3_bind_int64(store->stmt[Q_PUT_EPOCH], 1, (int64_t)epoch));
 }
 
+static int sqlite_store_put_setting(struct nve_store *store, const char *name, uint64_t value)
+{
+	enum nve_sqlite_statement q = value ? Q_PUT_SETTING : Q_DEL_SETTING;
+	int code = bind_name(store->stmt[q], 1, name);
+
+	if (code == SQLITE_OK && value)
+		code = sqlite3_bind_int64(store->stmt[q], 2, (int64_t)value);
+	return put(store, q, code);
+}
+
+static int sqlite_store_setting(struct nve_store *store, const char *name, uint64_t *ret)
+{
+	sqlite3_stmt *stmt = store->stmt[Q_GET_SETTING];
+	int code = bind_name(stmt, 1, name);
+
+	*ret = 0;
+	if (code == SQLITE_OK)
+		code = sqlite3_step(stmt);
+	if (code == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return code == SQLITE_ROW ? 0 : nve_sqlite_errno(code);
+}
+
 static int sqlite_store_commit(struct nve_store *store)
 {
 	int r = put(store, Q_COMMIT, SQLITE_OK);
@@ -196,6 +220,8 @@ const struct nve_store_ops nve_store_sqlite = {
 	.put_tsi = sqlite_store_put_tsi,
 	.del_tsi = sqlite_store_del_tsi,
 	.put_epoch = sqlite_store_put_epoch,
+	.put_setting = sqlite_store_put_setting,
+	.setting = sqlite_store_setting,
 	.commit = sqlite_store_commit,
 	.rollback = end_transaction,
 };

@@ -40,6 +40,9 @@ static const char *const sql[STATEMENTS] = {
 	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
 	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
 	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
+	[Q_PUT_SETTING] = "INSERT OR REPLACE INTO meta(key, value) VALUES('set:' || ?, ?)",
+	[Q_DEL_SETTING] = "DELETE FROM meta WHERE key = 'set:' || ?",
+	[Q_GET_SETTING] = "SELECT value FROM meta WHERE key = 'set:' || ?",
 	[Q_LOAD_TAGS] = "SELECT scope, tag, quarantined, vn_id, until_ns FROM tag",
 	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit, owner FROM vap",
 	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"

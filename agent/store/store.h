@@ -80,6 +80,9 @@ struct nve_store_ops {
 	int (*put_tsi)(struct nve_store *store, const struct nve_stored_tsi *tsi);
 	int (*del_tsi)(struct nve_store *store, uint32_t slot);
 	int (*put_epoch)(struct nve_store *store, uint64_t epoch);
+	/* A number under a name of up to 79 bytes; 0 = there is none of that name. */
+	int (*put_setting)(struct nve_store *store, const char *name, uint64_t value);
+	int (*setting)(struct nve_store *store, const char *name, uint64_t *ret);
 	/* Returns 0 only when the changes outlive what the durability promises. */
 	int (*commit)(struct nve_store *store);
 	void (*rollback)(struct nve_store *store);

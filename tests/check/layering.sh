@@ -11,7 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine(_guard)?\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
+contracts='agent/(core/.*|engine(_drain|_guard)?\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h)'
+contracts="$contracts|agent/(log|audit)\\\\.h"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -23,6 +24,7 @@ rules() {
 		^agent/authz/ ^(agent/(authz/|core/(types|glob)\.h$|yaml_marks\.h$))
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/log\.c$ ^agent/log\.h$
+		^agent/audit[^/]*$ ^agent/(audit[^/]*\.h|log\.h|session/peer\.h)$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
 		^agent/session/ ^(CONTRACTS|agent/(session/.*|authz/policy\.h)|.*(pb-c|desc.*)\.h)$

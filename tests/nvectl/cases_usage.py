@@ -37,14 +37,14 @@ def commands():
     lines = ok("--help").out.split("Commands:\n")[1].split("\n\n")[0].splitlines()
     for line in lines:
         words = line[2:28].split()
-        group = words[0] in ("vn", "tsi")
+        group = words[0] in ("vn", "tsi", "evict")
         yield words[:2] if group else words[:1]
 
 
 @test
 def every_command_explains_itself(far):
     all_commands = list(commands())
-    same(len(all_commands), 23)
+    same(len(all_commands), 28)
     for words in all_commands:
         got = ok(*words, "--help")
         assert got.out.startswith("Usage: nvectl [OPTIONS] " + words[0]), got.out

@@ -127,7 +127,8 @@ def lay_out(far):
             listening=[{"address": "unix:/run/nved/nved.sock", "security": "peer's uid"},
                        {"address": "127.0.0.1:50051", "security": "loopback"}],
             tls={"certificate_until": 1700000000, "connections": 2, "accepted": 5, "refused": 1},
-            max_message_bytes=65536, max_outstanding=256),
+            max_message_bytes=65536, max_outstanding=256,
+            audit={"lines": 1}),
         "ListPorts": [NVE.ListPortsReply(ports=[
             NVE.Port(name="p1", ifname="eth1", role="access", scope="p1", up=True, mode="xdp",
                      why="native XDP", ifindex=5, vaps=1, tsis=12)]),

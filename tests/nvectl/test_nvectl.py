@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 import cases_requests, cases_tables, cases_json  # noqa: E401, E402, F401
-import cases_failures, cases_usage, cases_why, cases_live  # noqa: E401, E402, F401
+import cases_failures, cases_usage, cases_why, cases_live, cases_operate  # noqa: E401, E402, F401
 
 
 def main():

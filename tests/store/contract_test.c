@@ -98,6 +98,37 @@ static void a_record_put_again_is_replaced_and_one_deleted_is_gone(void **state)
 	assert_non_null(strstr(store_contents(f), "S 3 p1 100 0 id 1 2 2 3 256 128 "));
 }
 
+static void a_setting_is_there_after_reopening_until_it_is_put_to_0(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t value = 1;
+
+	assert_int_equal(f->ops->setting(f->store, "drain:p1", &value), 0);
+	assert_int_equal(value, 0);
+	assert_int_equal(f->ops->put_setting(f->store, "drain:p1", 7), -EINVAL);
+	for (uint64_t put = 0; put < 3; put++) {
+		assert_int_equal(f->ops->begin(f->store), 0);
+		assert_int_equal(f->ops->put_setting(f->store, "drain:p1", UINT64_MAX - put), 0);
+		assert_int_equal(f->ops->put_setting(f->store, "epoch", 5), 0);
+		if (put == 1)
+			f->ops->rollback(f->store);
+		else
+			assert_int_equal(f->ops->commit(f->store), 0);
+	}
+	store_reopen(f);
+	assert_int_equal(f->ops->setting(f->store, "drain:p1", &value), 0);
+	assert_true(value == UINT64_MAX - 2);
+	assert_int_equal(f->ops->epoch(f->store, &value), 0);
+	assert_int_equal(value, 0); /* another thing of that name */
+	assert_int_equal(f->ops->begin(f->store), 0);
+	assert_int_equal(f->ops->put_setting(f->store, "drain:p1", 0), 0);
+	assert_int_equal(f->ops->put_setting(f->store, "drain:p1", 0), 0); /* not there: fine */
+	assert_int_equal(f->ops->commit(f->store), 0);
+	assert_int_equal(f->ops->setting(f->store, "drain:p1", &value), 0);
+	assert_int_equal(value, 0);
+	assert_string_equal(store_contents(f), "");
+}
+
 static void a_transaction_rolled_back_or_never_committed_leaves_no_trace(void **state)
 {
 	struct store_fixture *f = *state;
@@ -201,6 +232,7 @@ int main(void)
 		BOTH(what_was_committed_is_there_after_reopening_in_order),
 		BOTH(a_record_put_again_is_replaced_and_one_deleted_is_gone),
 		BOTH(whose_tsis_and_vns_are_is_kept),
+		BOTH(a_setting_is_there_after_reopening_until_it_is_put_to_0),
 		BOTH(a_transaction_rolled_back_or_never_committed_leaves_no_trace),
 		BOTH(loading_stops_at_a_readers_error_and_returns_it),
 		BOTH(changes_outside_a_transaction_are_refused),
