@@ -33,6 +33,7 @@ struct nve_config {
 	uint8_t durability; /* enum nve_durability */
 	char *nva;
 	char *nva_source;
+	char *policy; /* NULL = none is configured */
 	uint32_t n_listeners;
 	char **listeners; /* "unix:/path", "127.0.0.1:port", "[::1]:port", "tls:ADDRESS:port" */
 	struct nve_config_tls tls;

@@ -399,7 +399,7 @@ static void proofs_and_refusals_name_the_peer(void **state)
 	open_log(0, 0, 0);
 	nve_audit_auth(&peer, "ipv4:192.0.2.1:999", true, NULL);
 	nve_audit_auth(NULL, "ipv4:192.0.2.2:999", false, "no certificate");
-	nve_audit_denied(&peer, "h1", "Associate", "port p1 vn 7", "policy.yaml:12");
+	nve_audit("denied", LOG_S("identity", peer.identity), LOG_S("field", "port"));
 	nve_audit_close();
 	contents(path);
 	assert_non_null(strstr(text, "\"event\":\"auth\",\"result\":\"accepted\",\"identity\":"

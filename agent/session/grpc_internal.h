@@ -86,8 +86,7 @@ struct nve_session_server {
 	uint16_t *bound;   /* TCP ports of the listeners */
 	void **registered; /* one for each method of nve_methods */
 	struct nve_completion shutdown_tag;
-	atomic_bool stopping;
-	atomic_bool shutdown_done;
+	atomic_bool stopping, shutdown_done;
 	atomic_uint unary; /* calls under way */
 	atomic_uint sessions, dumps;
 	atomic_ullong refused[64]; /* by the codec */

@@ -169,6 +169,7 @@ static void fill_env(struct nve_session_server *s)
 	s->all_ports = (struct nve_codec_ports){ find_any_port, s };
 	s->env = (struct nve_admin_env){
 		.engine = c->engine,
+		.authz = c->authz,
 		.nve = c->nve,
 		.version = c->version,
 		.store = c->store,

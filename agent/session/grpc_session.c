@@ -258,6 +258,15 @@ static void open_session(struct nve_stream *st)
 	struct nve_arena arena;
 	struct nve_bytes bytes;
 
+	if (!nve_authz_knows(s->config.authz, st->owner)) {
+		pthread_mutex_lock(&st->lock);
+		nve_stream_finish(st, NVE_REASON_NOT_AUTHORIZED);
+		pthread_mutex_unlock(&st->lock);
+		nve_count_refusal(s, NVE_REASON_NOT_AUTHORIZED);
+		nve_log(INFO, "not_authorized", LOG_S("client", ss->client),
+			LOG_S("identity", st->peer.identity), LOG_S("field", "session"));
+		return;
+	}
 	/* Before anything is received: a Hello would be told of first. */
 	audit(ss, "session_up");
 	nve_log(INFO, "session_up", LOG_S("client", ss->client),

@@ -272,6 +272,7 @@ static void run_open(struct nve_work *work)
 	if (st->next)
 		st->next->prev = st;
 	s->streams = st;
+	st->owner = nve_authz_owner(s->config.authz, st->peer.identity);
 	if (!st->finish)
 		st->ops->open(st);
 	pthread_mutex_lock(&st->lock);
@@ -304,6 +305,7 @@ void nve_stream_start(struct nve_stream *st, const struct nve_stream_ops *ops)
 	st->source.quantum = 32;
 	st->refs = 1;
 	pthread_mutex_init(&st->lock, NULL);
+	nve_call_peer_of(st->base.server, st->base.call, &st->peer);
 	nve_post(st->base.server, &st->source, &st->open_work);
 }
 

@@ -191,6 +191,12 @@ static void run_admin(struct nve_work *work)
 	struct nve_bytes bytes;
 	int r;
 
+	u->query.owner = nve_authz_owner(s->config.authz, u->peer.identity);
+	if (!nve_admin_allowed(&env, &u->query, &why)) {
+		nve_count_refusal(s, why.reason);
+		nve_unary_refuse(u, &why);
+		return;
+	}
 	if (nve_operates(u->query.call)) {
 		nve_operate(u);
 		return;
@@ -205,7 +211,7 @@ static void run_admin(struct nve_work *work)
 	else if (u->query.call == NVE_ADMIN_DOCTOR)
 		r = nve_admin_doctor(&env, &u->op.arena, &bytes);
 	else
-		r = nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes);
+		r = nve_admin_reply(&env, &u->query, &u->op.arena, &bytes);
 	if (r == 0)
 		nve_unary_reply(u, bytes);
 	else if (r == -EBADMSG)
@@ -228,6 +234,7 @@ void nve_admin_accepted(struct nve_call *call)
 		nve_unary_refuse(u, &why);
 		return;
 	}
+	nve_call_peer_of(s, call->call, &u->peer);
 	nve_audit_call(s, call);
 	u->admin_work.run = run_admin;
 	nve_post(s, &s->unary_source, &u->admin_work);
