@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "session/admin.h"
+#include "session/clients.h"
 #include "session/codec.h"
 #include "session/listen.h"
 #include "session/session.h"
@@ -20,19 +21,6 @@
 /* What a completion is delivered to, on the completion queue's thread. */
 struct nve_completion {
 	void (*done)(struct nve_completion *tag, bool ok);
-};
-
-/* Something to do on the engine's thread; the memory is the poster's until run() is called. */
-struct nve_work {
-	struct nve_work *next;
-	void (*run)(struct nve_work *work);
-};
-
-/* Where work comes from: one queue for each stream, one for all unary calls. */
-struct nve_source {
-	struct nve_work *head, **tail;
-	struct nve_source *next; /* in the list of those that have work */
-	unsigned int quantum;    /* taken at a time, before it is the next one's turn */
 };
 
 /* A request on its way through the engine. */
@@ -53,6 +41,9 @@ struct nve_call {
 	struct nve_session_server *server;
 	const struct nve_method_entry *method;
 	grpc_call *call;
+	struct nve_conn *conn; /* once it was let in: see nve_call_enter() */
+	enum nve_use use;
+	size_t bytes; /* taken of the client's share */
 	gpr_timespec deadline;
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *payload; /* the first message, unless method->stream_in */
@@ -90,8 +81,8 @@ struct nve_session_server {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* work was posted, or a call has ended; for close() */
-	struct nve_source *ready, **ready_tail;
-	struct nve_source unary_source;
+	struct nve_fair fair;
+	struct nve_clients clients; /* has a lock of its own */
 	unsigned int live; /* accepted calls */
 
 	/* The engine's thread alone. */
@@ -117,6 +108,11 @@ grpc_op nve_status_op(struct nve_call *call, const struct nve_refusal *why,
 		      struct nve_arena *arena);
 void nve_count_refusal(struct nve_session_server *s, enum nve_reason reason);
 
+/* grpc_client.c: counts the call as its client's; false: it has enough under way, 'why' says. */
+bool nve_call_enter(struct nve_call *call, enum nve_use use, struct nve_refusal *why);
+void nve_call_take(struct nve_call *call, size_t bytes);
+void nve_call_leave(struct nve_call *call);
+
 /* grpc_config.c */
 int nve_config_copy(struct nve_session_config *to, const struct nve_session_config *from);
 void nve_config_release(struct nve_session_config *config);
@@ -140,6 +136,7 @@ void nve_begin_shutdown(struct nve_session_server *s);
 /* grpc_op.c */
 void nve_op_submit(struct nve_work *work);
 void nve_op_init(struct nve_op *op, struct nve_session_server *s);
+uint32_t nve_op_cost(const struct nve_op *op); /* as struct nve_work has it */
 struct nve_codec_vn nve_op_vn(const struct nve_op *op);
 
 /* grpc_unary.c */

@@ -46,6 +46,12 @@ void nve_op_init(struct nve_op *op, struct nve_session_server *s)
 	nve_arena_init(&op->arena);
 }
 
+/* Of a batch each TSI is less work than a request of its own. */
+uint32_t nve_op_cost(const struct nve_op *op)
+{
+	return 1 + op->decoded.n_requests / 8;
+}
+
 /* Refuses what was queued when the server closed; nobody would run the engine any more. */
 static void answer_all(struct nve_op *op, enum nve_reason reason)
 {

@@ -219,6 +219,7 @@ static void forget(struct nve_session_server *s)
 	free(s->bound);
 	nve_listeners_free(s->listeners);
 	nve_config_release(&s->config);
+	nve_clients_free(&s->clients);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->changed);
 	free(s);
@@ -260,8 +261,8 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	s->ready_tail = &s->ready;
-	s->unary_source.quantum = 128;
+	nve_fair_init(&s->fair);
+	nve_clients_init(&s->clients, &config->limits.per_client);
 	s->in_engine.prev = s->in_engine.next = &s->in_engine;
 	s->shutdown_tag.done = shutdown_done;
 	r = nve_config_copy(&s->config, config);
@@ -355,9 +356,9 @@ void nve_session_close(struct nve_session_server *s)
 	while (!over) {
 		nve_session_drain(s);
 		pthread_mutex_lock(&s->lock);
-		while (!s->ready && (s->live > 0 || !atomic_load(&s->shutdown_done)))
+		while (nve_fair_empty(&s->fair) && (s->live > 0 || !atomic_load(&s->shutdown_done)))
 			pthread_cond_wait(&s->changed, &s->lock);
-		over = !s->ready;
+		over = nve_fair_empty(&s->fair);
 		pthread_mutex_unlock(&s->lock);
 	}
 	take_down(s, true);

@@ -95,22 +95,43 @@ static void refuse_for(struct nve_unary *u, enum nve_reason reason)
 	refuse(u, &why);
 }
 
+/* One more than its client, or all of them, may have. */
+static void refuse_more(struct nve_unary *u, const struct nve_refusal *why)
+{
+	struct nve_refusal more = *why;
+
+	more.reason = NVE_REASON_TOO_MANY_REQUESTS;
+	more.tag = -1;
+	nve_count_refusal(u->base.server, more.reason);
+	refuse(u, &more);
+}
+
 /* Takes the message; false if the call was answered already. */
 static bool take(struct nve_unary *u, struct nve_bytes *message)
 {
 	struct nve_session_server *s = u->base.server;
 	enum nve_reason reason = NVE_REASON_OK;
+	struct nve_refusal why;
 
 	nve_op_init(&u->op, s);
-	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX)
-		reason = NVE_REASON_TOO_MANY_REQUESTS;
-	else if (!u->base.payload) /* none, or one that gRPC itself found too large */
+	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX) {
+		refuse_more(u, &(struct nve_refusal){ .resource = "calls",
+						      .used = UNARY_MAX,
+						      .max = UNARY_MAX });
+		return false;
+	}
+	if (!nve_call_enter(&u->base, NVE_USE_CALL, &why)) {
+		refuse_more(u, &why);
+		return false;
+	}
+	if (!u->base.payload) /* none, or one that gRPC itself found too large */
 		reason = grpc_call_failed_before_recv_message(u->base.call)
 				 ? NVE_REASON_TOO_LARGE
 				 : NVE_REASON_INVALID_REQUEST;
 	else if (grpc_byte_buffer_length(u->base.payload) > s->config.limits.message_bytes)
 		reason = NVE_REASON_TOO_LARGE;
 	if (reason == NVE_REASON_OK) {
+		nve_call_take(&u->base, grpc_byte_buffer_length(u->base.payload));
 		*message = nve_read_message(u->base.payload, &u->op.arena);
 		if (!message->data)
 			reason = NVE_REASON_TOO_LARGE;
@@ -180,7 +201,8 @@ void nve_signaling_accepted(struct nve_call *call)
 	nve_call_peer(call->call, u->op.client);
 	u->op.finish = signaling_finish;
 	u->op.abandon = signaling_abandon;
-	nve_post(s, &s->unary_source, &u->op.work);
+	u->op.work.cost = nve_op_cost(&u->op);
+	nve_post(s, &call->conn->source, &u->op.work);
 }
 
 /* Admin --------------------------------------------------------------------------------------- */
@@ -226,7 +248,7 @@ void nve_admin_accepted(struct nve_call *call)
 		return;
 	}
 	u->admin_work.run = run_admin;
-	nve_post(s, &s->unary_source, &u->admin_work);
+	nve_post(s, &call->conn->source, &u->admin_work);
 }
 
 /* Health -------------------------------------------------------------------------------------- */

@@ -10,11 +10,13 @@
  *   nve_session_drain(server);
  *   nve_engine_run(engine, now);
  *
- * Fairness: drain() takes requests in rounds, a few of each Session at a time.
+ * Fairness: drain() takes requests in rounds, a few of each client at a time, and of those a few of
+ * each of its Sessions and connections: see fair.h and clients.h.
  */
 #pragma once
 
 #include "engine.h"
+#include "session/clients.h"
 
 struct nve_session_server;
 
@@ -22,6 +24,7 @@ struct nve_session_limits {
 	uint32_t sessions;      /* Session and Watch streams at a time */
 	uint32_t outstanding;   /* requests of one Session that wait for their answer */
 	uint32_t message_bytes; /* of one request */
+	struct nve_client_limits per_client;
 };
 
 struct nve_session_config {
@@ -31,7 +34,7 @@ struct nve_session_config {
 	uint32_t n_listeners;
 	const char *const
 		*listeners; /* "unix:/path", "127.0.0.1:4800", "[::1]:4800"; port 0: any */
-	struct nve_session_limits limits; /* 0 = default: 1024, 256, 64 KiB */
+	struct nve_session_limits limits; /* 0 = default: 1024, 256, 64 KiB, .. */
 	/* Called on any thread when drain() has something to do; must not block or call back. */
 	void (*wake)(void *arg);
 	void *wake_arg;
