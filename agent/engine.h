@@ -81,6 +81,17 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns);
 /* When nve_engine_run() must be called next if nothing is submitted; NVE_NEVER_NS = not. */
 uint64_t nve_engine_next_deadline(const struct nve_engine *engine);
 
+/*
+ * Would these fit?  Each is checked and takes room as if those before it were done and kept; then
+ * all is as it was.  The answer of one is in it when next() is called again.  Between runs.
+ */
+struct nve_plan {
+	struct nve_request *(*next)(void *arg); /* NULL: no more; its done() is not called */
+	void (*peek)(void *arg);                /* now usage and tables are as they would be */
+	void *arg;
+};
+void nve_engine_plan(struct nve_engine *engine, const struct nve_plan *plan);
+
 /* SIGHUP: the NVA reads its source again. */
 int nve_engine_reload(struct nve_engine *engine, uint64_t now_ns, char **err);
 

@@ -230,7 +230,7 @@ int nve_vn_say(struct nve_engine *e, struct nve_vn_rec *vn)
 		return r;
 	r = e->dp_ops->vn_set(e->dp, &row);
 	if (r == -ENOSPC)
-		e->full = vn->n_slots >= e->limits.max_flood ? NVE_RES_VTEPS : NVE_RES_VNS;
+		nve_noting(e, r, nve_full_of_vn(e, vn));
 	if (r < 0)
 		nve_acl_drop(e, row.acl);
 	return r < 0 ? r : nve_acl_take(e, vn, row.acl);
