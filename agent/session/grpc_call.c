@@ -77,16 +77,6 @@ void nve_call_clear(struct nve_call *call)
 	call->call = NULL;
 }
 
-void nve_call_peer(grpc_call *call, char out[NVE_NAME_MAX + 1])
-{
-	char *peer = grpc_call_get_peer(call);
-	size_t len = strnlen(peer, NVE_NAME_MAX);
-
-	memcpy(out, peer, len);
-	out[len] = '\0';
-	gpr_free(peer);
-}
-
 void nve_count_refusal(struct nve_session_server *s, enum nve_reason reason)
 {
 	atomic_fetch_add(&s->refused[(size_t)reason % 64], 1);

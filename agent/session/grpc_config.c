@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "session/grpc_internal.h"
+#include "session/listen.h"
 
 enum {
 	SESSIONS_DEFAULT = 1024,
@@ -117,15 +117,18 @@ grpc_server *nve_make_server(const struct nve_session_config *config)
 
 static int bind_one(struct nve_session_server *s, uint32_t i, grpc_server_credentials *creds)
 {
-	mode_t old = umask(0117); /* no moment in which a socket is open to others */
-	int port = grpc_server_add_http2_port(s->server, s->config.listeners[i], creds);
+	const char *address = s->config.listeners[i];
+	int port, r;
 
-	umask(old);
+	if (strncmp(address, "unix:", 5) == 0) {
+		r = nve_door_listen(s->door, address);
+		return r < 0 ? r : nve_listeners_bound(s->listeners, i);
+	}
+	port = grpc_server_add_http2_port(s->server, address, creds);
 	if (port <= 0)
 		return -EADDRINUSE;
-	if (strncmp(s->config.listeners[i], "unix:", 5) != 0)
-		s->bound[i] = (uint16_t)port;
-	return nve_listeners_bound(s->listeners, i);
+	s->bound[i] = (uint16_t)port;
+	return 0;
 }
 
 int nve_bind(struct nve_session_server *s, char **err)

@@ -13,7 +13,7 @@
 #include "session/admin.h"
 #include "session/clients.h"
 #include "session/codec.h"
-#include "session/listen.h"
+#include "session/grpc_peer.h"
 #include "session/session.h"
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -70,6 +70,8 @@ struct nve_session_server {
 	grpc_server *server;
 	grpc_completion_queue *cq;
 	pthread_t thread;
+	struct nve_door *door;
+	struct nve_peers *peers;
 	uint16_t *bound;   /* TCP ports of the listeners */
 	void **registered; /* one for each method of nve_methods */
 	struct nve_completion shutdown_tag;
@@ -99,7 +101,6 @@ void nve_post(struct nve_session_server *s, struct nve_source *source, struct nv
 void nve_call_clear(struct nve_call *call);
 void nve_call_began(struct nve_session_server *s);
 void nve_call_ended(struct nve_session_server *s);
-void nve_call_peer(grpc_call *call, char out[NVE_NAME_MAX + 1]);
 /* The bytes of a message: points into 'buffer', or is copied to the arena; data NULL: no memory. */
 struct nve_bytes nve_read_message(grpc_byte_buffer *buffer, struct nve_arena *arena);
 grpc_byte_buffer *nve_make_message(struct nve_bytes bytes);
@@ -127,9 +128,8 @@ nve_engine_event_fn nve_event_occurred;
 void nve_unknown_arm(struct nve_session_server *s);
 
 /*
- * grpc_server.c: tells gRPC to shut down, once all streams have their status.  Earlier, gRPC would
- * close a connection together with its last stream, under the hands of a client that still writes:
- * that client sees a broken pipe and never its status.
+ * grpc_server.c: tells gRPC to shut down, once all streams have their status.  Earlier, gRPC closes
+ * a connection with its last stream, and a client that still writes never sees its status.
  */
 void nve_begin_shutdown(struct nve_session_server *s);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "session/grpc_stream.h"
+#include "session/listen.h"
 
 #define UNARY .alloc = nve_unary_alloc, .unused = nve_unary_unused
 #define SIGNALING(name, method)                                                                    \
@@ -210,13 +211,15 @@ static int start(struct nve_session_server *s, char **err)
 	}
 	for (int n = 0; n < UNKNOWN_ARMED; n++)
 		nve_unknown_arm(s);
-	return 0;
+	nve_peers_serve(s->peers, s->server);
+	return nve_door_start(s->door);
 }
 
 static void forget(struct nve_session_server *s)
 {
 	free(s->registered);
 	free(s->bound);
+	nve_peers_free(s->peers);
 	nve_listeners_free(s->listeners);
 	nve_config_release(&s->config);
 	nve_clients_free(&s->clients);
@@ -239,6 +242,7 @@ static void take_down(struct nve_session_server *s, bool has_thread)
 			tag->done(tag, ev.success);
 		}
 	}
+	nve_door_free(s->door); /* what gRPC has sent goes out, and nobody comes in */
 	grpc_server_destroy(s->server);
 	grpc_completion_queue_shutdown(s->cq);
 	if (has_thread)
@@ -269,6 +273,10 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 	if (r == 0)
 		r = nve_listeners_take(s->config.listeners, s->config.n_listeners, &s->listeners,
 				       err);
+	if (r == 0)
+		r = nve_peers_new(&s->peers);
+	if (r == 0)
+		r = nve_door_new(&(struct nve_door_config){ &nve_peers_ops, s->peers }, &s->door);
 	if (r < 0) {
 		forget(s);
 		return r;
@@ -298,6 +306,7 @@ void nve_begin_shutdown(struct nve_session_server *s)
 	if (s->shutdown_begun)
 		return;
 	s->shutdown_begun = true;
+	nve_door_shut(s->door);
 	grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
 }
 

@@ -319,7 +319,7 @@ void nve_session_accepted(struct nve_call *call)
 	unsigned int n = atomic_fetch_add(&s->sessions, 1);
 
 	ss->counted = true;
-	nve_call_peer(call->call, ss->client);
+	nve_call_client(s, call->call, ss->client);
 	if (n >= s->config.limits.sessions) {
 		nve_stream_finish(&ss->st, NVE_REASON_NO_RESOURCES);
 		ss->st.final.resource = "sessions";

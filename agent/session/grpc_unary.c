@@ -198,7 +198,7 @@ void nve_signaling_accepted(struct nve_call *call)
 		refuse(u, &why);
 		return;
 	}
-	nve_call_peer(call->call, u->op.client);
+	nve_call_client(s, call->call, u->op.client);
 	u->op.finish = signaling_finish;
 	u->op.abandon = signaling_abandon;
 	u->op.work.cost = nve_op_cost(&u->op);
