@@ -20,6 +20,7 @@ static const struct ctl_group *const groups[] = {
 	&ctl_profile_group,
 	&ctl_table_group,
 	&ctl_why_group,
+	&ctl_plan_group,
 	&ctl_watch_group,
 	&ctl_completion_group,
 	&ctl_help_group,

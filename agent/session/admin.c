@@ -18,6 +18,7 @@ static const ProtobufCMessageDescriptor *const types[NVE_ADMIN_CALLS] = {
 	[NVE_ADMIN_DUMP] = &nve__v1__dump_table_request__descriptor,
 	[NVE_ADMIN_WATCH] = &nve__v1__watch_request__descriptor,
 	[NVE_ADMIN_WHY] = &nve__v1__why_request__descriptor,
+	[NVE_ADMIN_PLAN] = &nve__v1__plan_request__descriptor,
 };
 
 /* What a request may name; NULL and empty mean "all". */
@@ -107,6 +108,7 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 
 		return take_filter(&d, &(struct filter){ .port = m->port }, ret);
 	}
+	ret->plan = call == NVE_ADMIN_PLAN ? msg : NULL;
 	if (call == NVE_ADMIN_WHY)
 		return take_why(&d, msg, ret);
 	if (call == NVE_ADMIN_DUMP) {

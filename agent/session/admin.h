@@ -12,6 +12,7 @@ enum { NVE_ADMIN_PIECE = 256 };
 /* What the engine does not know of the agent. */
 struct nve_admin_env {
 	struct nve_engine *engine;
+	const struct nve_codec_ports *ports; /* access ports */
 	const char *nve, *version, *store, *durability;
 	struct nve_ip local_vtep;
 	uint64_t started_unix_ns;
@@ -33,6 +34,7 @@ enum nve_admin_call {
 	NVE_ADMIN_DUMP,
 	NVE_ADMIN_WATCH,
 	NVE_ADMIN_WHY,
+	NVE_ADMIN_PLAN,
 	NVE_ADMIN_CALLS,
 };
 
@@ -47,6 +49,7 @@ struct nve_admin_query {
 	char table[NVE_NAME_MAX + 1];
 	uint32_t cursor;
 	struct nve_bytes frame; /* of Why; in the arena */
+	const void *plan;       /* of Plan: its message, in the arena */
 };
 
 /* 0, or -EBADMSG with 'why'.  'ports' finds underlay ports too.  Any thread. */
@@ -59,6 +62,9 @@ int nve_admin_reply(const struct nve_admin_env *env, enum nve_admin_call call,
 /* Why: asks the datapath.  0, -ENOMEM, or -EBADMSG with 'why'. */
 int nve_admin_why(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		  struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
+/* Plan: asks the engine.  As nve_admin_why(). */
+int nve_admin_plan(const struct nve_admin_env *env, const struct nve_admin_query *query,
+		   struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
 /*
  * The next piece of ListPorts, ListVns, ListTsis.  1 with a piece in 'ret', 0 at the end (an empty
  * list has no piece), -ENOMEM, or -EBADMSG with 'why' (unknown VN).

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each call is counted as its client's, from when it is accepted until it is freed. */
-#include <string.h>
-
 #include "session/grpc_internal.h"
-
-/* Who is at the other end, as far as gRPC tells. */
-static void identify(const char *peer, struct nve_peer *who)
-{
-	memset(who, 0, sizeof(*who));
-	who->kind = strncmp(peer, "unix", 4) == 0 ? NVE_PEER_UNIX : NVE_PEER_LOOPBACK;
-	strcpy(who->identity, who->kind == NVE_PEER_UNIX ? "unix" : "loopback");
-}
 
 bool nve_call_enter(struct nve_call *call, enum nve_use use, struct nve_refusal *why)
 {
@@ -18,7 +8,7 @@ bool nve_call_enter(struct nve_call *call, enum nve_use use, struct nve_refusal 
 	struct nve_peer who;
 	char *peer = grpc_call_get_peer(call->call);
 
-	identify(peer, &who);
+	nve_call_peer_of(call->server, call->call, &who);
 	call->use = use;
 	call->conn = nve_clients_enter(&call->server->clients, &who, peer, use, &full);
 	gpr_free(peer);

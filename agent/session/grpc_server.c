@@ -53,6 +53,7 @@ static const struct nve_method_entry methods[] = {
 	ADMIN("ListDrops", NVE_ADMIN_DROPS),
 	ADMIN("ListTables", NVE_ADMIN_TABLES),
 	ADMIN("Why", NVE_ADMIN_WHY),
+	ADMIN("Plan", NVE_ADMIN_PLAN),
 	ADMIN_STREAM("ListPorts", NVE_ADMIN_PORTS),
 	ADMIN_STREAM("ListVns", NVE_ADMIN_VNS),
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),
@@ -160,6 +161,7 @@ static void fill_env(struct nve_session_server *s)
 	s->all_ports = (struct nve_codec_ports){ find_any_port, s };
 	s->env = (struct nve_admin_env){
 		.engine = c->engine,
+		.ports = &s->ports,
 		.nve = c->nve,
 		.version = c->version,
 		.store = c->store,

@@ -223,6 +223,8 @@ static void run_admin(struct nve_work *work)
 	env.sessions = atomic_load(&s->sessions);
 	if (u->query.call == NVE_ADMIN_WHY)
 		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
+	else if (u->query.call == NVE_ADMIN_PLAN)
+		r = nve_admin_plan(&env, &u->query, &u->op.arena, &bytes, &why);
 	else
 		r = nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes);
 	if (r == 0)
