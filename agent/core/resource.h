@@ -20,11 +20,7 @@
 	X(FLOOD, "flood", "members of one VN: other NVEs and ports")                               \
 	X(PEERS, "peers", "pairs of a VN and another NVE")                                         \
 	X(NEIGH, "neigh", "IPs that are bound to a MAC, local and remote")                         \
-	X(CLIENT_TSIS, "client.tsis", "the client's TSI instances")                                \
-	X(CLIENT_ADDRS, "client.addresses", "addresses of the client's TSIs")                      \
-	X(CLIENT_VNS, "client.vns", "VNs that the client has TSIs in")                             \
-	X(CLIENT_TAGS, "client.tags", "VNs on ports that the client has TSIs in")                  \
-	X(CLIENTS, "clients", "clients that have TSIs")
+	X(CLIENT, "client", "what one client may have: the field says of what")
 
 enum nve_resource {
 	NVE_RES_NONE,
