@@ -112,6 +112,9 @@ struct nve_engine_watch {
 void nve_engine_watch(struct nve_engine *engine, struct nve_engine_watch *watch);
 void nve_engine_unwatch(struct nve_engine *engine, struct nve_engine_watch *watch);
 
+/* When the last run was. */
+uint64_t nve_engine_now(const struct nve_engine *engine);
+
 /* Reading, between runs.  All are valid until the next nve_engine_run(). */
 const struct nve_core *nve_engine_core(const struct nve_engine *engine);
 uint32_t nve_engine_n_ports(const struct nve_engine *engine);

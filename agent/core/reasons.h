@@ -76,7 +76,9 @@
 	  "connect the VN and associate again")                                                    \
 	X(GLEANING_CONFLICT, 35, FAILED_PRECONDITION,                                              \
 	  "another TSI without addresses gleans on that port and VN",                              \
-	  "signal the addresses of one of the two, or let only one of them glean")
+	  "signal the addresses of one of the two, or let only one of them glean")                 \
+	X(NOT_LISTED, 36, ABORTED, "its hypervisor did not list it in a resync",                   \
+	  "associate it again if it still exists")
 
 enum nve_reason {
 #define NVE_REASON_ENUM(name, number, code, text, remedy) NVE_REASON_##name = number,

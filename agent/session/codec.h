@@ -20,6 +20,7 @@ enum nve_method {
 	NVE_METHOD_UPDATE,
 	NVE_METHOD_KEEPALIVE,
 	NVE_METHOD_KEEPACTIVE,
+	NVE_METHOD_RESYNC,
 	NVE_UNARY_METHODS,
 	NVE_METHOD_HELLO = NVE_UNARY_METHODS, /* on a Session only */
 	NVE_METHOD_EVENT_ACK,
@@ -86,6 +87,10 @@ struct nve_decoded {
 	uint32_t n_ports;
 	const uint16_t *ports;
 	uint64_t ack_seq;
+	/* Resync: of its own; 'ports' as in Hello, 'requests' are what is listed. */
+	bool done;
+	uint32_t n_cleared;
+	enum nve_reason refused; /* by the sweep */
 };
 
 /*

@@ -31,6 +31,7 @@ struct nve_op {
 	void (*finish)(struct nve_op *op);  /* engine's thread: answered, or server NULL */
 	void (*abandon)(struct nve_op *op); /* engine's thread: let go of all that is gRPC's */
 	char client[NVE_NAME_MAX + 1];
+	struct nve_resync **resync, *own_resync; /* the Session's, or this one's */
 	struct nve_decoded decoded;
 	struct nve_arena arena; /* last: its memory is not cleared */
 };
@@ -78,7 +79,7 @@ struct nve_session_server {
 	atomic_bool stopping;
 	atomic_bool shutdown_done;
 	atomic_uint unary; /* calls under way */
-	atomic_uint sessions, dumps;
+	atomic_uint sessions, dumps, resyncs;
 	atomic_ullong refused[64]; /* by the codec */
 
 	pthread_mutex_t lock;
@@ -136,8 +137,14 @@ void nve_begin_shutdown(struct nve_session_server *s);
 /* grpc_op.c */
 void nve_op_submit(struct nve_work *work);
 void nve_op_init(struct nve_op *op, struct nve_session_server *s);
+/* All of it is answered. */
+void nve_op_finish(struct nve_op *op);
 uint32_t nve_op_cost(const struct nve_op *op); /* as struct nve_work has it */
 struct nve_codec_vn nve_op_vn(const struct nve_op *op);
+
+/* grpc_resync.c: a Resync; takes over from nve_op_submit(). */
+void nve_resync_run(struct nve_op *op);
+void nve_resync_drop(struct nve_session_server *s, struct nve_resync **resync);
 
 /* grpc_unary.c */
 struct nve_call *nve_unary_alloc(void);

@@ -43,6 +43,7 @@ static const struct nve_method_entry methods[] = {
 	SIGNALING("Update", NVE_METHOD_UPDATE),
 	SIGNALING("Keepalive", NVE_METHOD_KEEPALIVE),
 	SIGNALING("Keepactive", NVE_METHOD_KEEPACTIVE),
+	SIGNALING("Resync", NVE_METHOD_RESYNC),
 	{ .path = "/nve.v1.Signaling/Session",
 	  .alloc = nve_session_alloc,
 	  .unused = nve_stream_unused,

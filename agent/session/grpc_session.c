@@ -22,6 +22,7 @@ struct session {
 	bool half_closed;
 	bool paused; /* reading */
 	bool counted;
+	struct nve_resync *resync; /* engine's thread: what was listed so far */
 };
 
 struct request {
@@ -225,6 +226,7 @@ static void message(struct nve_stream *st, grpc_byte_buffer *message)
 	}
 	nve_op_init(&rq->op, st->base.server);
 	rq->session = ss;
+	rq->op.resync = &ss->resync;
 	rq->bytes = grpc_byte_buffer_length(message);
 	nve_clients_take(&st->base.server->clients, st->base.conn, rq->bytes);
 	rq->op.finish = request_finish;
@@ -291,6 +293,7 @@ static void closed(struct nve_stream *st)
 
 static void free_session(struct nve_stream *st)
 {
+	nve_resync_drop(st->base.server, &session_of(st)->resync);
 	if (session_of(st)->counted)
 		atomic_fetch_sub(&st->base.server->sessions, 1);
 }

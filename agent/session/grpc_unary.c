@@ -198,6 +198,12 @@ void nve_signaling_accepted(struct nve_call *call)
 		refuse(u, &why);
 		return;
 	}
+	if (call->method->arg == NVE_METHOD_RESYNC &&
+	    (!u->op.decoded.n_ports || !u->op.decoded.done)) { /* nothing would be kept of it */
+		refuse_for(u, NVE_REASON_INVALID_REQUEST);
+		return;
+	}
+	u->op.resync = &u->op.own_resync;
 	nve_call_client(s, call->call, u->op.client);
 	u->op.finish = signaling_finish;
 	u->op.abandon = signaling_abandon;
