@@ -26,6 +26,7 @@ struct nve_config {
 	uint8_t durability; /* enum nve_durability */
 	char *nva;
 	char *nva_source;
+	char *policy; /* NULL = none is configured */
 	uint32_t n_listeners;
 	char **listeners; /* "unix:/path", "127.0.0.1:port", "[::1]:port" */
 	uint32_t n_scopes;

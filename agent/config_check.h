@@ -33,5 +33,7 @@ bool nve_config_check_name(struct config_check *check, const char *path, const c
 void nve_config_check_numbers(struct config_check *check);
 /* Scopes, ports and what must hold between them. */
 void nve_config_check_ports(struct config_check *check);
+/* The path of the policy file; the file is read when the agent starts. */
+void nve_config_check_policy(struct config_check *check);
 /* Where hypervisors may reach the agent. */
 void nve_config_check_listeners(struct config_check *check);

@@ -124,6 +124,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	NUMBER("geneve_port", struct raw_config, geneve_port),
 	STRING("pin_dir", struct raw_config, pin_dir),
 	STRING("datapath", struct raw_config, datapath),
+	STRING("policy", struct raw_config, policy),
 	MAPPING("store", struct raw_config, store, store_fields),
 	MAPPING("nva", struct raw_config, nva, nva_fields),
 	LIST("listeners", listeners, n_listeners, listener_entry),

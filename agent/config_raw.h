@@ -61,7 +61,7 @@ struct raw_log {
 };
 
 struct raw_config {
-	char *nve, *local_vtep, *local_vtep6, *pin_dir, *datapath;
+	char *nve, *local_vtep, *local_vtep6, *pin_dir, *datapath, *policy;
 	uint32_t *vxlan_port, *geneve_port;
 	struct raw_store store;
 	struct raw_nva nva;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * nve_engine_open() opens three backends and returns one error.  Whose it was decides the exit
@@ -158,14 +159,37 @@ static const char *durability(const struct nve_config *config)
 	return config->durability == NVE_DURABLE_POWER ? "power" : "process";
 }
 
+static bool is_tcp(const char *listener)
+{
+	return strncmp(listener, "unix:", 5) != 0 && strncmp(listener, "tls:", 4) != 0;
+}
+
+/* Loopback TCP proves nobody's identity: without a policy it is worth a warning. */
+static enum nve_exit open_policy(const struct nve_config *config, struct nve_engine *engine,
+				 struct nve_authz **ret)
+{
+	char *err = NULL;
+	int r = nve_authz_open(engine, config->policy, (uint32_t)geteuid(), ret, &err);
+
+	if (r)
+		return fail(NVE_EXIT_CONFIG, "policy", r, err);
+	if (config->policy)
+		nve_log(INFO, "policy_loaded", LOG_S("path", config->policy),
+			LOG_U("roles", nve_authz_info(*ret).n_roles));
+	for (uint32_t i = 0; i < config->n_listeners && !config->policy; i++)
+		if (is_tcp(config->listeners[i]))
+			nve_log(WARNING, "no_policy", LOG_S("listener", config->listeners[i]),
+				LOG_S("so", "every local user may do everything there; configure "
+					    "'policy', or listen on unix sockets only"));
+	return NVE_EXIT_OK;
+}
+
 static enum nve_exit open_session(const struct nve_config *config, const char *version,
 				  struct nve_loop *loop, struct nve_engine *engine,
-				  struct nve_session_server **ret)
+				  struct nve_authz *authz, struct nve_session_server **ret)
 {
-	static const char *const notes[] = {
-		"listens on loopback and unix sockets only: there is no TLS yet",
-		"the datapath is fake: no frame is forwarded",
-	};
+	const char *notes[3];
+	uint32_t n_notes = 0;
 	struct nve_session_config session = {
 		.engine = engine,
 		.nve = config->nve,
@@ -181,11 +205,20 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.durability = durability(config),
 		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
-		.n_notes = strcmp(config->datapath, "fake") ? 1 : 2,
+		.authz = authz,
 		.notes = notes,
 	};
 	char *err = NULL;
-	int r = nve_session_open(&session, ret, &err);
+	int r;
+
+	notes[n_notes++] = "listens on loopback and unix sockets only: there is no TLS yet";
+	if (!config->policy)
+		notes[n_notes++] = "no policy: root, the agent's own user and all of loopback TCP "
+				   "may do everything, TLS clients nothing";
+	if (!strcmp(config->datapath, "fake"))
+		notes[n_notes++] = "the datapath is fake: no frame is forwarded";
+	session.n_notes = n_notes;
+	r = nve_session_open(&session, ret, &err);
 
 	return r ? fail(session_code(r), "listeners", r, err) : NVE_EXIT_OK;
 }
@@ -222,17 +255,23 @@ static enum nve_exit serve(const struct nve_config *config, const char *version,
 			   struct nve_loop *loop, struct nve_engine *engine)
 {
 	struct nve_session_server *server = NULL;
-	enum nve_exit code = open_session(config, version, loop, engine, &server);
+	struct nve_authz *authz = NULL;
+	enum nve_exit code = open_policy(config, engine, &authz);
 	int r;
 
-	if (code)
+	if (!code)
+		code = open_session(config, version, loop, engine, authz, &server);
+	if (code) {
+		nve_authz_close(authz);
 		return code;
+	}
 	for (uint32_t i = 0; i < config->n_listeners; i++)
 		nve_log(INFO, "listening", LOG_S("address", config->listeners[i]));
 	r = nve_loop_run(loop, engine, server);
 	if (r)
 		code = fail(NVE_EXIT_FAILURE, "loop", r, NULL);
 	nve_session_close(server);
+	nve_authz_close(authz);
 	return code;
 }
 

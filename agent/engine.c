@@ -37,6 +37,7 @@ static void engine_free(struct nve_engine *e)
 	nve_core_free(e->core);
 	nve_pub_free_all(e);
 	nve_arrival_free_all(e);
+	nve_owners_free(e);
 	free(e->vteps);
 	free(e->bindings);
 	free(e->keys);
@@ -78,6 +79,7 @@ static int make_core(struct nve_engine *e, const struct nve_engine_config *confi
 		core.n_ports = e->n_ports;
 		core.scopes = scopes;
 		core.port_scope = port_scope;
+		core.max_owners = NVE_ENGINE_OWNERS + 1;
 		if (!core.hash_seed && getrandom(&core.hash_seed, sizeof(core.hash_seed), 0) < 0)
 			core.hash_seed = (uintptr_t)e ^ e->realtime_offset;
 		r = nve_core_new(&core, &e->core);
@@ -224,6 +226,7 @@ int nve_engine_open(const struct nve_engine_config *config, uint64_t now_ns,
 		e->resync_at_ns = now_ns + e->backoff_ns;
 	}
 	drop_idle_vaps(e);
+	nve_verify_restored(e);
 	use = nve_core_usage(e->core);
 	nve_log(INFO, "engine_open", LOG_S("datapath", e->dp_ops->name),
 		LOG_S("nva", e->nva_ops->name), LOG_S("store", e->store_ops->name),

@@ -2,6 +2,7 @@
 /* Private to engine*.c: what its files do for each other. */
 #pragma once
 
+#include "engine_guard.h"
 #include "engine_tables.h"
 
 /* engine_sync.c: makes the outside equal to the core for each object that 'actions' name. */
@@ -113,6 +114,23 @@ void nve_arrival_free_all(struct nve_engine *e);
 void nve_engine_gleaned(void *arg, const struct nve_dp_gleaned *gleaned);
 void nve_run_gleaned(struct nve_engine *e);
 void nve_glean_default(const struct nve_vn_context *context, struct nve_event *ev);
+
+/* engine_guard.c.  False: 'answer' says why not, or that there is nothing to do. */
+bool nve_guard_lets(struct nve_engine *e, struct nve_event *ev, struct nve_answer *answer);
+/* True: who may not do it anyway is not told that the VN is unknown. */
+bool nve_guard_unknown_vn(struct nve_engine *e, const struct nve_request *req,
+			  struct nve_answer *answer);
+/* After the step: false if the owner has more now than it may, and then 'answer' says so. */
+bool nve_guard_fits(struct nve_engine *e, const struct nve_event *ev,
+		    const struct nve_owner_usage *had, struct nve_answer *answer);
+bool nve_guard_gleans(struct nve_engine *e, uint32_t slot, const struct nve_addr *addr);
+void nve_owners_free(struct nve_engine *e);
+
+/* engine_verify.c: may fill in ev->addrs from the NVA's record (D17). */
+enum nve_reason nve_verify(struct nve_engine *e, struct nve_event *ev, struct nve_answer *answer);
+/* Takes away what the records of a verified VN do not allow.  0 or -EAGAIN. */
+int nve_verify_vn(struct nve_engine *e, uint32_t vn_id);
+void nve_verify_restored(struct nve_engine *e); /* the first run looks at such VNs */
 
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);

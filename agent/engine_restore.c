@@ -90,6 +90,16 @@ static int restore_tag(void *arg, const struct nve_stored_tag *stored)
 	return 0;
 }
 
+/* Identities have other numbers in each run of the agent. */
+static uint16_t find_owner(struct restore *rs, const char *identity)
+{
+	uint16_t owner = nve_engine_owner(rs->e, identity);
+
+	if (!owner && *identity)
+		nve_log(WARNING, "owner_dropped", LOG_S("identity", identity));
+	return owner;
+}
+
 static int restore_vap(void *arg, const struct nve_stored_vap *stored)
 {
 	struct restore *rs = arg;
@@ -100,6 +110,11 @@ static int restore_vap(void *arg, const struct nve_stored_vap *stored)
 	if (nve_core_restore_vap(rs->e->core, port, stored->vn_id, stored->tag,
 				 stored->connected_explicitly) < 0)
 		return drop_vap(rs, stored, "contradicts the configuration");
+	if (stored->connected_explicitly)
+		nve_core_restore_vap_owner(rs->e->core, port, stored->vn_id,
+					   strcmp(stored->owner, NVE_STORED_SHARED)
+						   ? find_owner(rs, stored->owner)
+						   : NVE_OWNER_SHARED);
 	return 0;
 }
 
@@ -113,6 +128,7 @@ static int restore_tsi(void *arg, const struct nve_stored_tsi *stored)
 	tsi.key.port = nve_engine_find_port(e, stored->port);
 	if (tsi.key.port == NVE_PORT_NONE)
 		return drop_tsi(rs, stored, "its port is not configured any more");
+	tsi.owner = find_owner(rs, stored->owner);
 	tsi.since_ns = to_monotonic(e, tsi.since_ns);
 	tsi.deadline_ns = to_monotonic(e, tsi.deadline_ns);
 	if (tsi.deadline_ns <= e->now_ns)

@@ -21,15 +21,6 @@ static bool needs_context(const struct nve_event *ev)
 	       ev->kind == NVE_EV_ACTIVATE;
 }
 
-/*
- * The hypervisors of a verified VN are not taken at their word (D17).  No backend has records of
- * TSIs to hold their words against, so such a VN lets nobody in, rather than everybody.
- */
-static int admit(const struct nve_request *req, const struct nve_vn_context *context)
-{
-	return needs_context(&req->ev) && context->security == NVE_NVA_VERIFIED ? -EACCES : 0;
-}
-
 static int resolve_name(struct nve_engine *e, const struct nve_request *req, uint32_t *vn_id)
 {
 	const struct nve_vn_context *context;
@@ -38,7 +29,7 @@ static int resolve_name(struct nve_engine *e, const struct nve_request *req, uin
 
 	if (!r) {
 		*vn_id = context->vn_id;
-		return admit(req, context);
+		return 0;
 	}
 	/* What is here can be taken down although the NVA has forgotten it, or is away. */
 	vn = needs_context(&req->ev) ? NULL : nve_vn_find_name(e, req->vn_name);
@@ -60,7 +51,7 @@ static int resolve_id(struct nve_engine *e, const struct nve_request *req)
 		return 0;
 	r = e->nva_ops->vn_by_id(e->nva, ev->key.vn_id, &context);
 	if (!r)
-		return admit(req, context);
+		return 0;
 	/* Without context the core's answer is right also while the NVA is away: nothing is there.
 	 */
 	return r == -ENOENT || needs_context(ev) ? r : 0;
@@ -77,8 +68,6 @@ static int resolve(struct nve_engine *e, const struct nve_request *req, uint32_t
 		return NVE_REASON_OK;
 	case -ENOENT:
 		return NVE_REASON_UNKNOWN_VN;
-	case -EACCES:
-		return NVE_REASON_NOT_AUTHORIZED;
 	case -EINPROGRESS:
 		return e->now_ns - req->ev.now_ns < NVE_PARK_NS ? NVE_WAIT_NVA
 								: NVE_REASON_NVA_UNREACHABLE;
@@ -111,6 +100,7 @@ static int keep_actions(struct nve_engine *e, struct nve_core_mark mark)
 /* The step, and room in the datapath; a failure undoes this event alone. */
 static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_answer *answer)
 {
+	struct nve_owner_usage had = nve_core_owner_usage(e->core, ev->owner);
 	struct nve_core_mark mark = nve_core_mark(e->core);
 	enum nve_resource full;
 	int r, undo;
@@ -118,6 +108,10 @@ static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_an
 	nve_core_step(e->core, ev, answer);
 	if (answer->reason != NVE_REASON_OK)
 		return;
+	if (!nve_guard_fits(e, ev, &had, answer)) {
+		nve_core_rollback(e->core, mark);
+		return;
+	}
 	r = keep_actions(e, mark);
 	if (!r && !e->copy.n)
 		return;
@@ -151,7 +145,8 @@ int nve_turn_step(struct nve_engine *e, struct nve_request *req)
 	if (reason < 0)
 		return reason;
 	if (reason != NVE_REASON_OK) {
-		req->answer.reason = (enum nve_reason)reason;
+		if (!nve_guard_unknown_vn(e, req, &req->answer))
+			req->answer.reason = (enum nve_reason)reason;
 		return 0;
 	}
 	ev.key.vn_id = vn_id;
@@ -159,6 +154,8 @@ int nve_turn_step(struct nve_engine *e, struct nve_request *req)
 	if ((ev.kind == NVE_EV_ASSOCIATE || ev.kind == NVE_EV_ACTIVATE) &&
 	    !e->nva_ops->vn_by_id(e->nva, vn_id, &context))
 		nve_glean_default(context, &ev);
+	if (!nve_guard_lets(e, &ev, &req->answer))
+		return 0;
 	if (ev.kind == NVE_EV_ACTIVATE) {
 		ev.epoch = e->nva_ops->next_epoch(e->nva, e->epoch);
 		e->epoch = ev.epoch;

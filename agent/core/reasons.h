@@ -78,7 +78,9 @@
 	  "another TSI without addresses gleans on that port and VN",                              \
 	  "signal the addresses of one of the two, or let only one of them glean")                 \
 	X(NOT_LISTED, 36, ABORTED, "its hypervisor did not list it in a resync",                   \
-	  "associate it again if it still exists")
+	  "associate it again if it still exists")                                                 \
+	X(RECORD_WITHDRAWN, 42, ABORTED, "the NVA's record of the TSI does not allow it any more", \
+	  "ask whoever keeps the NVA's records of that VN")
 
 enum nve_reason {
 #define NVE_REASON_ENUM(name, number, code, text, remedy) NVE_REASON_##name = number,

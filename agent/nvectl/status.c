@@ -66,6 +66,23 @@ static int print_pools(const struct ctl *ctl, const Nve__V1__Status *st)
 	return ctl_list_end(&list, CTL_OK);
 }
 
+static void print_policy(const Nve__V1__Status *st)
+{
+	char text[CTL_ADDR_TEXT];
+
+	if (!*st->role) /* an agent that knows no policy */
+		return;
+	print_line("Policy", *st->policy ? st->policy : "none");
+	if (*st->policy)
+		printf("%-12s%u, loaded %s\n", "Roles", st->policy_roles,
+		       ctl_text_time(st->policy_loaded_unix_ns, text, sizeof(text)));
+	fputs("You are     ", stdout);
+	ctl_text_print(stdout, st->identity);
+	fputs(", role ", stdout);
+	ctl_text_print(stdout, st->role);
+	putchar('\n');
+}
+
 static void print_facts(const Nve__V1__Status *st)
 {
 	char text[CTL_ADDR_TEXT];
@@ -84,6 +101,7 @@ static void print_facts(const Nve__V1__Status *st)
 	printf("%-12s%u\n", "Sessions", st->sessions);
 	printf("%-12s%u bytes a message, %u requests outstanding\n", "Limits",
 	       st->max_message_bytes, st->max_outstanding);
+	print_policy(st);
 	for (size_t i = 0; i < st->n_notes; i++)
 		print_line(i ? "" : "Note", st->notes[i]);
 }

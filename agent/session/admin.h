@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "session/authz.h"
 #include "session/codec.h"
 
 enum { NVE_ADMIN_PIECE = 256 };
@@ -13,6 +14,7 @@ enum { NVE_ADMIN_PIECE = 256 };
 struct nve_admin_env {
 	struct nve_engine *engine;
 	const struct nve_codec_ports *ports; /* access ports */
+	struct nve_authz *authz; /* NULL = everybody may do everything */
 	const char *nve, *version, *store, *durability;
 	struct nve_ip local_vtep;
 	uint64_t started_unix_ns;
@@ -50,14 +52,18 @@ struct nve_admin_query {
 	uint32_t cursor;
 	struct nve_bytes frame; /* of Why; in the arena */
 	const void *plan;       /* of Plan: its message, in the arena */
+	uint16_t owner;         /* who asks: the caller's to fill in */
 };
 
 /* 0, or -EBADMSG with 'why'.  'ports' finds underlay ports too.  Any thread. */
 int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 		     const struct nve_codec_ports *ports, struct nve_arena *arena,
 		     struct nve_admin_query *ret, struct nve_refusal *why);
+/* Whether query->owner may ask that; else 'why' is NOT_AUTHORIZED.  Lists hold what it sees. */
+bool nve_admin_allowed(const struct nve_admin_env *env, const struct nve_admin_query *query,
+		       struct nve_refusal *why);
 /* GetStatus, ListDrops, ListTables.  0 or -ENOMEM. */
-int nve_admin_reply(const struct nve_admin_env *env, enum nve_admin_call call,
+int nve_admin_reply(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		    struct nve_arena *arena, struct nve_bytes *ret);
 /* Why: asks the datapath.  0, -ENOMEM, or -EBADMSG with 'why'. */
 int nve_admin_why(const struct nve_admin_env *env, const struct nve_admin_query *query,

@@ -50,6 +50,12 @@ static const char *state_name(uint8_t state)
 void nve_codec_refusal(const struct nve_answer *answer, struct nve_refusal *ret)
 {
 	nve_refusal_init(ret, answer->reason);
+	if (answer->field && !strncmp(answer->field, "parameter:", 10))
+		snprintf(ret->parameter, sizeof(ret->parameter), "%s", answer->field + 10);
+	else if (answer->field && answer->item != UINT16_MAX)
+		snprintf(ret->field, sizeof(ret->field), "%s[%u]", answer->field, answer->item);
+	else if (answer->field)
+		snprintf(ret->field, sizeof(ret->field), "%s", answer->field);
 	if (answer->reason == NVE_REASON_ILLEGAL_TRANSITION)
 		ret->state = state_name(answer->state);
 	if (answer->reason == NVE_REASON_TAG_IN_USE)

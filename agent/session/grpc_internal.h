@@ -32,6 +32,7 @@ struct nve_op {
 	void (*abandon)(struct nve_op *op); /* engine's thread: let go of all that is gRPC's */
 	char client[NVE_NAME_MAX + 1];
 	struct nve_resync **resync, *own_resync; /* the Session's, or this one's */
+	const char *identity; /* whoever began the op keeps it until submitted */
 	struct nve_decoded decoded;
 	struct nve_arena arena; /* last: its memory is not cleared */
 };

@@ -66,6 +66,7 @@ void nve_op_submit(struct nve_work *work)
 	struct nve_op *op = container_of(work, struct nve_op, work);
 	struct nve_session_server *s = op->server;
 	uint32_t n = op->decoded.n_requests;
+	uint16_t owner;
 
 	link_op(op);
 	if (!s->closing && op->decoded.method == NVE_METHOD_RESYNC) {
@@ -77,11 +78,13 @@ void nve_op_submit(struct nve_work *work)
 		return;
 	}
 	op->decoded.left = n;
+	owner = nve_authz_owner(s->config.authz, op->identity);
 	for (uint32_t i = 0; i < n; i++) {
 		struct nve_request *req = &op->decoded.requests[i].req;
 
 		memcpy(req->client, op->client, sizeof(req->client));
 		req->done = done;
+		req->ev.owner = owner;
 		nve_engine_submit(s->config.engine, req);
 	}
 }

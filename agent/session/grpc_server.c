@@ -163,6 +163,7 @@ static void fill_env(struct nve_session_server *s)
 	s->env = (struct nve_admin_env){
 		.engine = c->engine,
 		.ports = &s->ports,
+		.authz = c->authz,
 		.nve = c->nve,
 		.version = c->version,
 		.store = c->store,

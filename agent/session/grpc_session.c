@@ -242,6 +242,7 @@ static void message(struct nve_stream *st, grpc_byte_buffer *message)
 	}
 	if (go) {
 		memcpy(rq->op.client, ss->client, sizeof(rq->op.client));
+		rq->op.identity = st->peer.identity;
 		st->refs++;
 		rq->op.work.cost = nve_op_cost(&rq->op);
 		nve_post(st->base.server, &st->source, &rq->op.work);
@@ -263,6 +264,15 @@ static void open_session(struct nve_stream *st)
 	struct nve_arena arena;
 	struct nve_bytes bytes;
 
+	if (!nve_authz_knows(s->config.authz, st->owner)) {
+		pthread_mutex_lock(&st->lock);
+		nve_stream_finish(st, NVE_REASON_NOT_AUTHORIZED);
+		pthread_mutex_unlock(&st->lock);
+		nve_count_refusal(s, NVE_REASON_NOT_AUTHORIZED);
+		nve_log(INFO, "not_authorized", LOG_S("client", ss->client),
+			LOG_S("identity", st->peer.identity), LOG_S("field", "session"));
+		return;
+	}
 	nve_arena_init(&arena);
 	pthread_mutex_lock(&st->lock);
 	st->feed.on = st->feed.session = st->feed.all_ports = true;

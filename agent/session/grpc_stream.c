@@ -282,6 +282,7 @@ static void run_open(struct nve_work *work)
 	if (st->next)
 		st->next->prev = st;
 	s->streams = st;
+	st->owner = nve_authz_owner(s->config.authz, st->peer.identity);
 	if (!st->finish)
 		st->ops->open(st);
 	pthread_mutex_lock(&st->lock);
@@ -308,6 +309,7 @@ void nve_stream_start(struct nve_stream *st, const struct nve_stream_ops *ops)
 	} else {
 		st->source.flow = &st->base.conn->client->flow;
 	}
+	nve_call_peer_of(st->base.server, st->base.call, &st->peer);
 	nve_post(st->base.server, &st->source, &st->open_work);
 }
 

@@ -63,6 +63,8 @@ struct nve_stream {
 	struct nve_completion recv_tag, send_tag, close_tag, status_tag;
 	struct nve_source source;
 	struct nve_work open_work, close_work, step_work;
+	struct nve_peer peer;
+	uint16_t owner;                 /* engine's thread, from open() on */
 	struct nve_stream *prev, *next; /* engine's thread: all open ones */
 	bool listed;
 

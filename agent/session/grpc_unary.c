@@ -19,6 +19,7 @@ struct nve_unary {
 	struct nve_admin_query query;
 	grpc_byte_buffer *reply;
 	int cancelled;
+	struct nve_peer peer;
 	struct nve_op op; /* last: see nve_op */
 };
 
@@ -205,6 +206,8 @@ void nve_signaling_accepted(struct nve_call *call)
 	}
 	u->op.resync = &u->op.own_resync;
 	nve_call_client(s, call->call, u->op.client);
+	nve_call_peer_of(s, call->call, &u->peer);
+	u->op.identity = u->peer.identity;
 	u->op.finish = signaling_finish;
 	u->op.abandon = signaling_abandon;
 	u->op.work.cost = nve_op_cost(&u->op);
@@ -223,6 +226,12 @@ static void run_admin(struct nve_work *work)
 	struct nve_bytes bytes;
 	int r;
 
+	u->query.owner = nve_authz_owner(s->config.authz, u->peer.identity);
+	if (!nve_admin_allowed(&env, &u->query, &why)) {
+		nve_count_refusal(s, why.reason);
+		refuse(u, &why);
+		return;
+	}
 	for (int i = 0; i < 64; i++)
 		refused[i] = atomic_load(&s->refused[i]);
 	env.refused = refused;
@@ -232,7 +241,7 @@ static void run_admin(struct nve_work *work)
 	else if (u->query.call == NVE_ADMIN_PLAN)
 		r = nve_admin_plan(&env, &u->query, &u->op.arena, &bytes, &why);
 	else
-		r = nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes);
+		r = nve_admin_reply(&env, &u->query, &u->op.arena, &bytes);
 	if (r == 0)
 		reply(u, bytes);
 	else if (r == -EBADMSG)
@@ -255,6 +264,7 @@ void nve_admin_accepted(struct nve_call *call)
 		refuse(u, &why);
 		return;
 	}
+	nve_call_peer_of(s, call->call, &u->peer);
 	u->admin_work.run = run_admin;
 	nve_post(s, &call->conn->source, &u->admin_work);
 }

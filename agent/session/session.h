@@ -16,6 +16,7 @@
 #pragma once
 
 #include "engine.h"
+#include "session/authz.h"
 #include "session/clients.h"
 
 struct nve_session_server;
@@ -33,7 +34,8 @@ struct nve_session_config {
 	const char *version;
 	uint32_t n_listeners;
 	const char *const
-		*listeners; /* "unix:/path", "127.0.0.1:4800", "[::1]:4800"; port 0: any */
+		*listeners;      /* "unix:/path", "127.0.0.1:4800", "[::1]:4800"; port 0: any */
+	struct nve_authz *authz; /* the caller's; NULL = everybody may do everything */
 	struct nve_session_limits limits; /* 0 = default: 1024, 256, 64 KiB, .. */
 	/* Called on any thread when drain() has something to do; must not block or call back. */
 	void (*wake)(void *arg);
@@ -55,6 +57,12 @@ struct nve_session_config {
  */
 int nve_session_open(const struct nve_session_config *config, struct nve_session_server **ret,
 		     char **err);
+
+/*
+ * Reads the policy again; says in the log whether it was good, else the old one stays.  It counts
+ * from the next request on, on open Sessions too.
+ */
+void nve_session_reload_policy(struct nve_session_server *server);
 
 /* Hands to the engine what came in, does what Admin calls ask, moves the streams on. */
 void nve_session_drain(struct nve_session_server *server);

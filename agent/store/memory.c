@@ -21,6 +21,7 @@ struct record {
 		struct nve_stored_vap vap;
 		struct nve_stored_tsi tsi;
 	};
+	char owner[256];             /* of a VAP or TSI */
 	struct nve_tsi_addr addrs[]; /* of a TSI */
 };
 
@@ -291,6 +292,12 @@ static int memory_del_tag(struct nve_store *store, const char *scope, uint16_t t
 	return change(store, TAG, scope, tag, NULL, false);
 }
 
+static const char *keep_owner(struct record *rec, const char *owner)
+{
+	snprintf(rec->owner, sizeof(rec->owner), "%s", owner ? owner : "");
+	return rec->owner;
+}
+
 static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *vap)
 {
 	struct record *rec = calloc(1, sizeof(*rec));
@@ -298,6 +305,7 @@ static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *
 	if (rec) {
 		rec->kind = VAP;
 		rec->vap = *vap;
+		rec->vap.owner = keep_owner(rec, vap->owner);
 	}
 	return change(store, VAP, vap->port, vap->vn_id, rec, !rec);
 }
@@ -316,6 +324,8 @@ static int memory_put_tsi(struct nve_store *store, const struct nve_stored_tsi *
 		rec->kind = TSI;
 		rec->tsi = *tsi;
 		rec->tsi.tsi.key.port = 0; /* not stored */
+		rec->tsi.tsi.owner = 0;    /* neither */
+		rec->tsi.owner = keep_owner(rec, tsi->owner);
 		if (addrs)
 			memcpy(rec->addrs, tsi->addrs, addrs);
 		rec->tsi.addrs = rec->addrs;

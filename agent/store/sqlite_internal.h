@@ -9,6 +9,8 @@
 /* One address as stored: its bytes, then whether it is active (1), and gleaned (2). */
 enum { NVE_PACKED_ADDR = sizeof(struct nve_addr) + 1 };
 
+enum { NVE_OWNER_TEXT_MAX = 255 };
+
 enum nve_sqlite_statement {
 	Q_BEGIN,
 	Q_COMMIT,

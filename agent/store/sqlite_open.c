@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define APPLICATION_ID 0x6e766564 /* "nved" */
 #define STR_(x)        #x
 #define STR(x)         STR_(x)
@@ -24,20 +24,21 @@ static const char *const sql[STATEMENTS] = {
 	[Q_PUT_TAG] = "INSERT OR REPLACE INTO tag(scope, tag, quarantined, vn_id, until_ns)"
 		      " VALUES(?, ?, ?, ?, ?)",
 	[Q_DEL_TAG] = "DELETE FROM tag WHERE scope = ? AND tag = ?",
-	[Q_PUT_VAP] = "INSERT OR REPLACE INTO vap(port, vn_id, tag, explicit) VALUES(?, ?, ?, ?)",
+	[Q_PUT_VAP] = "INSERT OR REPLACE INTO vap(port, vn_id, tag, explicit, owner)"
+		      " VALUES(?, ?, ?, ?, ?)",
 	[Q_DEL_VAP] = "DELETE FROM vap WHERE port = ? AND vn_id = ?",
 	[Q_PUT_TSI] = "INSERT OR REPLACE INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
 		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs,"
-		      " glean_max, glean_age_ms, qos)"
-		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		      " glean_max, glean_age_ms, qos, owner)"
+		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
 	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
 	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
 	[Q_LOAD_TAGS] = "SELECT scope, tag, quarantined, vn_id, until_ns FROM tag",
-	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit FROM vap",
+	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit, owner FROM vap",
 	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
 			" deadline_ns, keepalive_ms, keepactive_ms, addrs, glean_max,"
-			" glean_age_ms, qos FROM tsi ORDER BY slot",
+			" glean_age_ms, qos, owner FROM tsi ORDER BY slot",
 };
 
 static const char schema[] =
@@ -47,14 +48,15 @@ static const char schema[] =
 	" vn_id INTEGER NOT NULL, until_ns INTEGER NOT NULL, PRIMARY KEY(scope, tag))"
 	" STRICT, WITHOUT ROWID;"
 	"CREATE TABLE vap(port TEXT NOT NULL, vn_id INTEGER NOT NULL, tag INTEGER NOT NULL,"
-	" explicit INTEGER NOT NULL, PRIMARY KEY(port, vn_id)) STRICT, WITHOUT ROWID;"
+	" explicit INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT '',"
+	" PRIMARY KEY(port, vn_id)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE tsi(slot INTEGER PRIMARY KEY, port TEXT NOT NULL, vn_id INTEGER NOT NULL,"
 	" id BLOB NOT NULL, state INTEGER NOT NULL, cause INTEGER NOT NULL,"
 	" n_active INTEGER NOT NULL, epoch INTEGER NOT NULL, since_ns INTEGER NOT NULL,"
 	" deadline_ns INTEGER NOT NULL, keepalive_ms INTEGER NOT NULL,"
 	" keepactive_ms INTEGER NOT NULL, addrs BLOB NOT NULL,"
 	" glean_max INTEGER NOT NULL DEFAULT 0, glean_age_ms INTEGER NOT NULL DEFAULT 0,"
-	" qos BLOB NOT NULL DEFAULT x'') STRICT;"
+	" qos BLOB NOT NULL DEFAULT x'', owner TEXT NOT NULL DEFAULT '') STRICT;"
 	"PRAGMA application_id = " STR(APPLICATION_ID) ";"
 						       "PRAGMA user_version = " STR(
 							       SCHEMA_VERSION) ";"
@@ -67,6 +69,11 @@ static const char *const upgrades[SCHEMA_VERSION] = {
 	      "ALTER TABLE tsi ADD COLUMN glean_age_ms INTEGER NOT NULL DEFAULT 0;"
 	      "ALTER TABLE tsi ADD COLUMN qos BLOB NOT NULL DEFAULT x'';"
 	      "PRAGMA user_version = 2;"
+	      "COMMIT;",
+	[2] = "BEGIN IMMEDIATE;"
+	      "ALTER TABLE tsi ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	      "ALTER TABLE vap ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	      "PRAGMA user_version = 3;"
 	      "COMMIT;",
 };
 

@@ -11,7 +11,7 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-contracts='agent/(core/.*|engine\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
+contracts='agent/(core/.*|engine(_guard)?\\.h|dp/dp\\.h|nva/nva\\.h|store/store\\.h|log\\.h)'
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -20,11 +20,12 @@ rules() {
 		^agent/dp/ ^(agent/dp/.*|NOUNS)$
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)
+		^agent/authz/ ^(agent/authz/|agent/core/(types|glob)\.h$|agent/yaml_marks\.h$)
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
-		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
+		^agent/session/ ^(CONTRACTS|agent/session/.*|agent/authz/policy\.h|.*\.pb-c\.h|.*descriptors\.h)$
 		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|.*\.pb-c\.h)$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE
@@ -37,7 +38,7 @@ externals() {
 		<bpf/ ^agent/dp/ebpf[^/]*$
 		<linux/bpf ^agent/dp/ebpf[^/]*$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
-		<cyaml/ ^agent/(config_raw\.c|nva/local[^/]*)$
+		<cyaml/ ^agent/(config_raw\.c|nva/local[^/]*|authz/policy_raw\.c)$
 		<yaml\.h> ^agent/(yaml_marks\.c|nva/local[^/]*)$
 		<uv\.h> ^agent/loop\.c$
 		<systemd/ ^agent/(loop|main|daemon)\.c$
@@ -102,6 +103,10 @@ self_test() {
 		agent/dp/ebpf_x.c "core/core.h"
 		agent/nva/local.c "dp/dp.h"
 		agent/store/sqlite.c "nva/nva.h"
+		agent/authz/policy.c "engine.h"
+		agent/authz/role.c "core/core.h"
+		agent/engine_x.c "authz/policy.h"
+		agent/session/x.c "authz/policy_internal.h"
 		agent/store/memory.c <sqlite3.h>
 		agent/engine.c "session/session.h"
 		agent/engine.c "config.h"
