@@ -13,6 +13,10 @@ struct nve_config_limits {
 	uint32_t fdb, vteps, flood, meters;            /* datapath */
 	uint32_t rate_mbit;                            /* core: of a TSI, in one direction */
 	uint32_t sessions, outstanding, message_bytes; /* front end */
+	struct {
+		uint32_t tsis, addresses, vns;               /* engine */
+		uint32_t connections, streams, calls, bytes; /* front end */
+	} per_client;
 };
 
 struct nve_config {

@@ -71,7 +71,7 @@ static uint32_t limit_of(const struct nve_engine *e, enum nve_resource resource)
 static uint32_t used_of(const struct nve_engine *e, enum nve_resource resource)
 {
 	static const char *const tables[NVE_RESOURCE_KINDS] = {
-		[NVE_RES_FDB] = "fdb",     [NVE_RES_METERS] = "meter",  [NVE_RES_NEIGH] = "neigh",
+		[NVE_RES_FDB] = "fdb",      [NVE_RES_METERS] = "meter",  [NVE_RES_NEIGH] = "neigh",
 		[NVE_RES_ACLS] = "acl_set", [NVE_RES_ACL_RULES] = "acl", [NVE_RES_PEERS] = "peer",
 	};
 	struct nve_core_usage use = nve_core_usage(e->core);

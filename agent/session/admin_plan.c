@@ -31,6 +31,7 @@ struct plan {
 	uint32_t made_ever;
 	bool asked; /* 'req' is on its way */
 	struct nve_request *asking, req;
+	uint16_t owner;
 	struct nve_addr addrs[NVE_TSI_ADDRS_MAX];
 	Nve__V1__PlanPool *pools[POOLS_MAX];
 	size_t n_pools;
@@ -195,6 +196,7 @@ static struct nve_request *next(void *arg)
 		if (step->many)
 			make_one(p, step);
 		p->asking = step->many ? &p->req : &step->decoded.requests[0].req;
+		p->asking->ev.owner = p->owner;
 		p->asked = true;
 		return p->asking;
 	}
@@ -277,6 +279,7 @@ int nve_admin_plan(const struct nve_admin_env *env, const struct nve_admin_query
 		return -ENOMEM;
 	p->env = env;
 	p->arena = arena;
+	p->owner = query->owner;
 	r = decode(p, query->plan, why);
 	if (r < 0)
 		return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resync requests on the engine's thread.  What was listed is the Session's until 'done'; then it is
- * the request's, which clears what was not listed, some at a time, and is answered at the end.
+ * Resync requests on the engine's thread.  What was listed is the Session's until 'done'; then it
+ * is the request's, which clears what was not listed, some at a time, and is answered at the end.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@ struct sweep {
 	struct nve_op *op;
 	struct nve_engine *engine;
 	struct nve_resync *resync;
+	uint16_t owner;
 	uint32_t cursor, left;
 	struct clearing clearings[AT_A_TIME];
 };
@@ -66,6 +67,7 @@ static void go_on(struct sweep *s)
 		c->req.ev.why = NVE_REASON_NOT_LISTED;
 		c->req.ev.new_port = NVE_PORT_NONE;
 		c->req.ev.key = key;
+		c->req.ev.owner = s->owner;
 		memcpy(c->req.client, s->op->client, sizeof(c->req.client));
 		c->req.done = cleared;
 	}
@@ -84,7 +86,7 @@ void nve_resync_drop(struct nve_session_server *s, struct nve_resync **resync)
 	*resync = NULL;
 }
 
-static enum nve_reason begin(struct nve_op *op)
+static enum nve_reason begin(struct nve_op *op, const struct nve_resync_who *who)
 {
 	struct nve_session_server *s = op->server;
 	const struct nve_decoded *d = &op->decoded;
@@ -92,18 +94,22 @@ static enum nve_reason begin(struct nve_op *op)
 	nve_resync_drop(s, op->resync);
 	if (atomic_load(&s->resyncs) >= RESYNCS_MAX)
 		return NVE_REASON_TOO_MANY_REQUESTS;
-	*op->resync = nve_resync_new(s->config.engine, d->ports, d->n_ports);
+	*op->resync = nve_resync_new(s->config.engine, who, d->ports, d->n_ports);
 	if (!*op->resync)
 		return NVE_REASON_INTERNAL;
 	atomic_fetch_add(&s->resyncs, 1);
 	return NVE_REASON_OK;
 }
 
-static enum nve_reason take(struct nve_op *op)
+static enum nve_reason take(struct nve_op *op, const struct nve_resync_who *who)
 {
 	struct nve_decoded *d = &op->decoded;
-	enum nve_reason reason = d->n_ports > 0 ? begin(op) : NVE_REASON_OK;
+	enum nve_reason reason = NVE_REASON_OK;
 
+	if (!nve_authz_knows(who->authz, who->owner))
+		return NVE_REASON_NOT_AUTHORIZED;
+	if (d->n_ports > 0)
+		reason = begin(op, who);
 	if (reason != NVE_REASON_OK)
 		return reason;
 	if (!*op->resync)
@@ -119,10 +125,12 @@ static enum nve_reason take(struct nve_op *op)
 
 void nve_resync_run(struct nve_op *op)
 {
+	struct nve_authz *authz = op->server->config.authz;
+	struct nve_resync_who who = { authz, nve_authz_owner(authz, op->identity) };
 	struct nve_decoded *d = &op->decoded;
 	struct sweep *s;
 
-	d->refused = take(op);
+	d->refused = take(op, &who);
 	if (d->refused != NVE_REASON_OK || !d->done) {
 		nve_resync_drop(op->server, &op->own_resync);
 		nve_op_finish(op);
@@ -136,6 +144,7 @@ void nve_resync_run(struct nve_op *op)
 		return;
 	}
 	s->op = op;
+	s->owner = who.owner;
 	s->engine = op->server->config.engine;
 	s->resync = *op->resync;
 	*op->resync = NULL;

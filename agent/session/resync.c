@@ -10,20 +10,22 @@
 enum { BITS = 64 };
 
 struct nve_resync {
+	struct nve_resync_who who;
 	uint64_t begun_ns;
 	uint64_t ports[NVE_PORTS_MAX / BITS];
 	bool doubt;
 	uint64_t listed[]; /* by slot */
 };
 
-struct nve_resync *nve_resync_new(const struct nve_engine *engine, const uint16_t *ports,
-				  uint32_t n_ports)
+struct nve_resync *nve_resync_new(const struct nve_engine *engine, const struct nve_resync_who *who,
+				  const uint16_t *ports, uint32_t n_ports)
 {
 	uint32_t n = nve_core_max_tsis(nve_engine_core(engine)) / BITS + 1;
 	struct nve_resync *r = calloc(1, sizeof(*r) + n * sizeof(r->listed[0]));
 
 	if (!r)
 		return NULL;
+	r->who = *who;
 	r->begun_ns = nve_engine_now(engine);
 	for (uint32_t i = 0; i < n_ports; i++)
 		r->ports[ports[i] / BITS] |= UINT64_C(1) << ports[i] % BITS;
@@ -55,7 +57,9 @@ enum nve_reason nve_resync_list(struct nve_resync *r, const struct nve_engine *e
 	if (vn)
 		key.vn_id = vn->vn_id;
 	slot = nve_core_find_tsi(nve_engine_core(engine), &key);
-	if (slot == NVE_SLOT_NONE)
+	if (slot == NVE_SLOT_NONE ||
+	    !nve_authz_sees_tsi(r->who.authz, r->who.owner,
+				nve_core_tsi(nve_engine_core(engine), slot)))
 		return NVE_REASON_UNKNOWN_TSI;
 	r->listed[slot / BITS] |= UINT64_C(1) << slot % BITS;
 	return NVE_REASON_OK;
@@ -80,7 +84,8 @@ bool nve_resync_next(const struct nve_resync *r, const struct nve_engine *engine
 
 	while ((tsi = nve_core_next_tsi(core, cursor, &slot))) {
 		if (has_bit(r->listed, slot) || !has_bit(r->ports, tsi->key.port) ||
-		    tsi->since_ns > r->begun_ns)
+		    tsi->since_ns > r->begun_ns ||
+		    (tsi->owner != r->who.owner && tsi->owner != NVE_OWNER_NONE))
 			continue;
 		*key = tsi->key;
 		return true;

@@ -5,13 +5,18 @@
  */
 #pragma once
 
-#include "engine.h"
+#include "session/authz.h"
 
 struct nve_resync;
 
+/* Whose it is: others' TSIs are as if they were not there. */
+struct nve_resync_who {
+	struct nve_authz *authz;
+	uint16_t owner;
+};
 /* Begins; NULL without memory. */
-struct nve_resync *nve_resync_new(const struct nve_engine *engine, const uint16_t *ports,
-				  uint32_t n_ports);
+struct nve_resync *nve_resync_new(const struct nve_engine *engine, const struct nve_resync_who *who,
+				  const uint16_t *ports, uint32_t n_ports);
 void nve_resync_free(struct nve_resync *r); /* NULL is a no-op */
 
 /* Lists the TSI that 'req' is about.  OK, UNKNOWN_TSI, or UNKNOWN_VN: which one is not certain. */

@@ -116,8 +116,13 @@ static void two_tsis(struct world *w)
 static void tsis_are_refused_when_there_are_as_many_as_there_can_be(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ two_tsis, NULL, "tsis", 2, 2,
-				     { { 1, P1, 100, 1 }, { 2, P3, 200, 2 } }, { 3, P1, 200, 3 } });
+	fill_up(&(struct full_case){ two_tsis,
+				     NULL,
+				     "tsis",
+				     2,
+				     2,
+				     { { 1, P1, 100, 1 }, { 2, P3, 200, 2 } },
+				     { 3, P1, 200, 3 } });
 }
 
 static void five_addresses(struct world *w)
@@ -128,7 +133,11 @@ static void five_addresses(struct world *w)
 static void addresses_are_refused_when_too_few_are_left_for_all_of_a_tsi(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ five_addresses, NULL, "addresses", 4, 5,
+	fill_up(&(struct full_case){ five_addresses,
+				     NULL,
+				     "addresses",
+				     4,
+				     5,
 				     { { 1, P1, 100, 1, 2 }, { 2, P1, 100, 3, 2 } },
 				     { 3, P1, 100, 5, 2 } });
 }
@@ -141,8 +150,13 @@ static void two_vaps(struct world *w)
 static void a_vn_on_one_port_more_is_refused_when_the_vaps_are_out(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ two_vaps, NULL, "vaps", 2, 2,
-				     { { 1, P1, 100, 1 }, { 2, P3, 100, 2 } }, { 3, P1, 200, 3 } });
+	fill_up(&(struct full_case){ two_vaps,
+				     NULL,
+				     "vaps",
+				     2,
+				     2,
+				     { { 1, P1, 100, 1 }, { 2, P3, 100, 2 } },
+				     { 3, P1, 200, 3 } });
 }
 
 static void one_vn(struct world *w)
@@ -153,8 +167,8 @@ static void one_vn(struct world *w)
 static void one_vn_more_is_refused_when_the_vns_are_out(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ one_vn, NULL, "vns", 1, 1, { { 1, P1, 100, 1 } },
-				     { 2, P1, 200, 2 } });
+	fill_up(&(struct full_case){
+		one_vn, NULL, "vns", 1, 1, { { 1, P1, 100, 1 } }, { 2, P1, 200, 2 } });
 }
 
 static void two_tags(struct world *w)
@@ -165,8 +179,13 @@ static void two_tags(struct world *w)
 static void tags_are_refused_also_while_one_rests_in_quarantine(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ two_tags, NULL, "tags", 2, 2,
-				     { { 1, P1, 100, 1 }, { 2, P1, 200, 2 } }, { 3, P1, 300, 3 },
+	fill_up(&(struct full_case){ two_tags,
+				     NULL,
+				     "tags",
+				     2,
+				     2,
+				     { { 1, P1, 100, 1 }, { 2, P1, 200, 2 } },
+				     { 3, P1, 300, 3 },
 				     .rest_ns = 31 * SEC });
 }
 
@@ -184,8 +203,13 @@ static const char far_vns[] = "vns:\n"
 static void vteps_are_refused_when_the_vn_brings_one_too_many(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ two_vteps, far_vns, "vteps", 2, 2,
-				     { { 1, P1, 100, 1 }, { 2, P1, 200, 2 } }, { 3, P1, 300, 3 } });
+	fill_up(&(struct full_case){ two_vteps,
+				     far_vns,
+				     "vteps",
+				     2,
+				     2,
+				     { { 1, P1, 100, 1 }, { 2, P1, 200, 2 } },
+				     { 3, P1, 300, 3 } });
 }
 
 static void three_macs(struct world *w)
@@ -201,11 +225,16 @@ static const char mapped_vns[] =
 static void macs_are_refused_be_they_local_or_remote(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ three_macs, mapped_vns, "fdb", 3, 3,
-				     { { 1, P1, 100, 1 }, { 2, P1, 100, 2 } }, { 3, P1, 200, 3 } });
+	fill_up(&(struct full_case){ three_macs,
+				     mapped_vns,
+				     "fdb",
+				     3,
+				     3,
+				     { { 1, P1, 100, 1 }, { 2, P1, 100, 2 } },
+				     { 3, P1, 200, 3 } });
 	/* The VN's own mapping is what does not fit. */
-	fill_up(&(struct full_case){ three_macs, mapped_vns, "fdb", 3, 3,
-				     { { 1, P1, 200, 1, 3 } }, { 2, P1, 100, 0 } });
+	fill_up(&(struct full_case){
+		three_macs, mapped_vns, "fdb", 3, 3, { { 1, P1, 200, 1, 3 } }, { 2, P1, 100, 0 } });
 }
 
 static void two_members(struct world *w)
@@ -220,8 +249,8 @@ static const char flooded_vns[] = "vns:\n"
 
 static void a_vn_takes_no_more_members_than_its_broadcasts_can_go_to(void **state)
 {
-	struct full_case fc = { two_members, flooded_vns, "flood", 2, 2, { { 1, P1, 100, 1 } },
-				{ 2, P3, 100, 2 } };
+	struct full_case fc = { two_members, flooded_vns,           "flood",          2,
+				2,           { { 1, P1, 100, 1 } }, { 2, P3, 100, 2 } };
 
 	(void)state;
 	fill_up(&fc);
@@ -254,8 +283,8 @@ static const char bound_vns[] =
 static void bindings_of_ip_and_mac_are_refused_when_the_vns_own_fill_the_table(void **state)
 {
 	(void)state;
-	fill_up(&(struct full_case){ few_bindings, bound_vns, "neigh", 5, 5,
-				     { { 1, P1, 100, 1 } }, { 2, P1, 100, 2 } });
+	fill_up(&(struct full_case){
+		few_bindings, bound_vns, "neigh", 5, 5, { { 1, P1, 100, 1 } }, { 2, P1, 100, 2 } });
 }
 
 int main(void)
@@ -269,7 +298,8 @@ int main(void)
 		cmocka_unit_test(vteps_are_refused_when_the_vn_brings_one_too_many),
 		cmocka_unit_test(macs_are_refused_be_they_local_or_remote),
 		cmocka_unit_test(a_vn_takes_no_more_members_than_its_broadcasts_can_go_to),
-		cmocka_unit_test(bindings_of_ip_and_mac_are_refused_when_the_vns_own_fill_the_table),
+		cmocka_unit_test(
+			bindings_of_ip_and_mac_are_refused_when_the_vns_own_fill_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
