@@ -4,7 +4,7 @@
 .PHONY: demo test test-unit test-e2e e2e-tools need-root
 
 PY := /usr/bin/python3
-PY_PROTOS := nve/v1/nve nve/v1/reason google/rpc/status google/rpc/error_details
+PY_PROTOS := nve/v1/nve nve/v1/plan nve/v1/reason google/rpc/status google/rpc/error_details
 PY_GEN := $(PY_PROTOS:%=$(G)/py/%_pb2.py)
 TAG_OBJ := $(G)/tests/tag.bpf.o
 

@@ -21,7 +21,7 @@ atexit.register(shutil.rmtree, TMP, ignore_errors=True)
 PROGRAM = os.path.join(ROOT, "build/san/tests/session/grpc_test")  # grpc_clients.py may say other
 TIMEOUT = 60  # seconds; nothing here takes so long
 
-OURS = ["nve/v1/nve.proto", "nve/v1/reason.proto", "google/rpc/status.proto",
+OURS = ["nve/v1/nve.proto", "nve/v1/plan.proto", "nve/v1/reason.proto", "google/rpc/status.proto",
         "google/rpc/error_details.proto"]
 STANDARD = ["grpc/health/v1/health.proto", "grpc/reflection/v1/reflection.proto",
             "grpc/reflection/v1alpha/reflection.proto"]
@@ -54,6 +54,7 @@ _STD = _generate()
 from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from nve.v1 import nve_pb2 as pb  # noqa: E402
 from nve.v1 import nve_pb2_grpc  # noqa: E402
+from nve.v1 import plan_pb2  # noqa: E402, F401
 from nve.v1 import reason_pb2  # noqa: E402
 
 health = _load("health_pb2", f"{_STD}/grpc/health/v1/health_pb2.py")
