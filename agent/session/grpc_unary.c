@@ -266,6 +266,7 @@ void nve_admin_accepted(struct nve_call *call)
 	}
 	nve_call_peer_of(s, call->call, &u->peer);
 	u->admin_work.run = run_admin;
+	u->admin_work.cost = u->query.call == NVE_ADMIN_PLAN ? NVE_FAIR_COST_MAX : 1;
 	nve_post(s, &call->conn->source, &u->admin_work);
 }
 
