@@ -130,7 +130,9 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 	r = make_core(e, config);
 	if (r < 0)
 		return r;
-	e->tsi_claims = calloc(nve_core_max_tsis(e->core), sizeof(struct nve_claim *));
+	e->pub_slab.size = sizeof(struct nve_pub);
+	e->claim_slab.size = sizeof(struct nve_claim);
+	e->tsi_claims = calloc(nve_core_max_tsis(e->core), sizeof(e->tsi_claims[0]));
 	if (!e->tsi_claims)
 		return -ENOMEM;
 	*ret = e;

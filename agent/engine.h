@@ -130,7 +130,11 @@ const struct nve_vn_context *nve_engine_vn_by_name(const struct nve_engine *engi
 /* What the VN's tenants are told, in bytes of IP: what it says itself, if that fits the underlay.
  * 0: not known. */
 uint32_t nve_engine_tenant_mtu(const struct nve_engine *engine, const struct nve_vn_context *vn);
-/* The backends, for what only the operator reads (dumps, counters, publications). */
+/* What the NVA was told and is to know still; in no order. */
+typedef void nve_published_fn(void *arg, uint32_t vn_id, const struct nve_addr *addr,
+			      enum nve_publication state, uint64_t epoch);
+void nve_engine_published(const struct nve_engine *engine, nve_published_fn *fn, void *arg);
+/* The backends, for what only the operator reads (dumps, counters). */
 const struct nve_dp_ops *nve_engine_dp(const struct nve_engine *engine, struct nve_dp **dp);
 const struct nve_nva_ops *nve_engine_nva(const struct nve_engine *engine, struct nve_nva **nva);
 

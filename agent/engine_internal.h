@@ -59,8 +59,8 @@ int nve_neigh_of_vn(struct nve_engine *e, struct nve_vn_rec *vn, const struct nv
 /* 'n' addresses in e->addrs; none: the TSI is gone, 'vn_id' does not matter. */
 int nve_neigh_of_tsi(struct nve_engine *e, uint32_t slot, uint32_t vn_id, size_t n);
 int nve_neigh_say_vn(struct nve_engine *e, const struct nve_vn_rec *vn);
-void nve_neigh_free(struct nve_engine *e, struct nve_claim **owner);
-void nve_neigh_free_all(struct nve_engine *e); /* those of TSIs */
+void nve_neigh_free(struct nve_engine *e, uint32_t *owner);
+void nve_neigh_free_all(struct nve_engine *e);
 /* engine_acl.c: the rules of VN profiles, in the datapath while a VN there has them. */
 int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret);
 void nve_acl_drop(struct nve_engine *e, uint32_t acl); /* it was not taken */

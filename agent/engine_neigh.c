@@ -23,8 +23,7 @@ static bool same_ip(const struct nve_addr *a, const struct nve_addr *b)
 	       !memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
-static struct nve_claim **bucket_of(struct nve_engine *e, uint32_t vn_id,
-				    const struct nve_addr *addr)
+static uint32_t *bucket_of(struct nve_engine *e, uint32_t vn_id, const struct nve_addr *addr)
 {
 	uint64_t h = vn_id;
 
@@ -32,6 +31,17 @@ static struct nve_claim **bucket_of(struct nve_engine *e, uint32_t vn_id,
 		h = (h ^ addr->ip[i]) * 0x100000001b3ull;
 	h *= 0x9e3779b97f4a7c15ull;
 	return &e->claims[(h >> 32) % NVE_HASH_BUCKETS];
+}
+
+static struct nve_claim *claim_at(const struct nve_engine *e, uint32_t number)
+{
+	return nve_slab_at(&e->claim_slab, number);
+}
+
+static const struct nve_claim *first_in_bucket(struct nve_engine *e, uint32_t vn_id,
+					       const struct nve_addr *addr)
+{
+	return claim_at(e, *bucket_of(e, vn_id, addr));
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -67,7 +77,8 @@ static const struct nve_claim *first_of(struct nve_engine *e, uint32_t vn_id,
 	const struct nve_claim *best = NULL;
 	struct rank best_rank = { 0 };
 
-	for (const struct nve_claim *c = *bucket_of(e, vn_id, addr); c; c = c->next) {
+	for (const struct nve_claim *c = first_in_bucket(e, vn_id, addr); c;
+	     c = claim_at(e, c->next)) {
 		struct rank rank;
 
 		if (c->vn_id != vn_id || !same_ip(&c->addr, addr) ||
@@ -89,7 +100,8 @@ static struct nve_dp_claim row_claim(struct nve_engine *e, const struct nve_clai
 	if (!claim)
 		return (struct nve_dp_claim){ .kind = NVE_DP_DEST_NONE };
 	memcpy(row.mac, claim->addr.mac, NVE_MAC_LEN);
-	for (const struct nve_claim *c = *bucket_of(e, claim->vn_id, &claim->addr); c; c = c->next)
+	for (const struct nve_claim *c = first_in_bucket(e, claim->vn_id, &claim->addr); c;
+	     c = claim_at(e, c->next))
 		if (c->slot == NVE_SLOT_NONE && c->vn_id == claim->vn_id &&
 		    !memcmp(&c->addr, &claim->addr, sizeof(c->addr)))
 			row.kind = NVE_DP_DEST_VTEP;
@@ -114,7 +126,8 @@ int nve_neigh_say_vn(struct nve_engine *e, const struct nve_vn_rec *vn)
 {
 	int r, first = 0;
 
-	for (const struct nve_claim *c = vn->claims; c; c = c->owner_next) {
+	for (const struct nve_claim *c = claim_at(e, vn->claims); c;
+	     c = claim_at(e, c->owner_next)) {
 		r = say(e, c->vn_id, &c->addr);
 		first = first ? first : r;
 	}
@@ -135,58 +148,60 @@ int nve_neigh_note(struct nve_neigh_list *to, const struct nve_addr *addr, uint6
 	return r;
 }
 
-/* Marks the claim, which is made if there is none yet. */
-static int claim(struct nve_engine *e, struct nve_claim **owner, const struct nve_claim *want)
+/* Marks the claim, which is made if there is none yet.  'want' says whose it is. */
+static int claim(struct nve_engine *e, uint32_t *owner, const struct nve_claim *want)
 {
-	struct nve_claim **bucket = bucket_of(e, want->vn_id, &want->addr), *c = *bucket;
+	uint32_t *bucket = bucket_of(e, want->vn_id, &want->addr), number = *bucket;
+	struct nve_claim *c;
 
-	while (c && (c->owner != owner || c->vn_id != want->vn_id ||
-		     memcmp(&c->addr, &want->addr, sizeof(c->addr)) != 0))
-		c = c->next;
+	while ((c = claim_at(e, number)) && (c->slot != want->slot || c->vn_id != want->vn_id ||
+					     memcmp(&c->addr, &want->addr, sizeof(c->addr)) != 0))
+		number = c->next;
 	if (!c) {
-		c = malloc(sizeof(*c));
-		if (!c)
+		number = nve_slab_take(&e->claim_slab);
+		if (!number)
 			return -ENOMEM;
+		c = claim_at(e, number);
 		*c = *want;
-		c->owner = owner;
 		c->next = *bucket;
-		*bucket = c;
+		*bucket = number;
 		c->owner_next = *owner;
-		*owner = c;
+		*owner = number;
 	}
 	c->mark = e->claim_mark;
-	c->slot = want->slot;
 	c->epoch = want->epoch;
 	return 0;
 }
 
-static void unhash(struct nve_engine *e, const struct nve_claim *c)
+static void unhash(struct nve_engine *e, uint32_t number)
 {
-	struct nve_claim **at = bucket_of(e, c->vn_id, &c->addr);
+	const struct nve_claim *c = claim_at(e, number);
+	uint32_t *at = bucket_of(e, c->vn_id, &c->addr);
 
-	while (*at != c)
-		at = &(*at)->next;
+	while (*at != number)
+		at = &claim_at(e, *at)->next;
 	*at = c->next;
 }
 
 /* Lets go of those that were not marked; returns the first error of what is said then. */
-static int sweep(struct nve_engine *e, struct nve_claim **owner)
+static int sweep(struct nve_engine *e, uint32_t *owner)
 {
-	struct nve_claim **at = owner;
+	uint32_t *at = owner;
 	int r, first = 0;
 
 	while (*at) {
-		struct nve_claim *c = *at;
+		uint32_t number = *at;
+		struct nve_claim *c = claim_at(e, number);
 
 		if (c->mark == e->claim_mark) {
 			at = &c->owner_next;
 			continue;
 		}
 		*at = c->owner_next;
-		unhash(e, c);
+		unhash(e, number);
 		r = say(e, c->vn_id, &c->addr);
 		first = first ? first : r;
-		free(c);
+		nve_slab_give(&e->claim_slab, number);
 	}
 	return first;
 }
@@ -211,7 +226,8 @@ int nve_neigh_of_vn(struct nve_engine *e, struct nve_vn_rec *vn, const struct nv
 
 int nve_neigh_of_tsi(struct nve_engine *e, uint32_t slot, uint32_t vn_id, size_t n)
 {
-	struct nve_claim **owner = &e->tsi_claims[slot], want = { .vn_id = vn_id, .slot = slot };
+	struct nve_claim want = { .vn_id = vn_id, .slot = slot };
+	uint32_t *owner = &e->tsi_claims[slot];
 	int r, first = 0;
 
 	e->claim_mark++;
@@ -224,27 +240,26 @@ int nve_neigh_of_tsi(struct nve_engine *e, uint32_t slot, uint32_t vn_id, size_t
 	}
 	r = sweep(e, owner); /* gives room back before it is taken */
 	first = first ? first : r;
-	for (const struct nve_claim *c = *owner; c; c = c->owner_next) {
+	for (const struct nve_claim *c = claim_at(e, *owner); c; c = claim_at(e, c->owner_next)) {
 		r = say(e, c->vn_id, &c->addr);
 		first = first ? first : r;
 	}
 	return first;
 }
 
-void nve_neigh_free(struct nve_engine *e, struct nve_claim **owner)
+void nve_neigh_free(struct nve_engine *e, uint32_t *owner)
 {
 	while (*owner) {
-		struct nve_claim *c = *owner;
+		uint32_t number = *owner;
 
-		*owner = c->owner_next;
-		unhash(e, c);
-		free(c);
+		*owner = claim_at(e, number)->owner_next;
+		unhash(e, number);
+		nve_slab_give(&e->claim_slab, number);
 	}
 }
 
 void nve_neigh_free_all(struct nve_engine *e)
 {
-	for (uint32_t i = 0; e->tsi_claims && i < nve_core_max_tsis(e->core); i++)
-		nve_neigh_free(e, &e->tsi_claims[i]);
+	nve_slab_clear(&e->claim_slab);
 	free(e->tsi_claims);
 }

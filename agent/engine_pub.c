@@ -27,8 +27,7 @@ static bool bound_by(const struct nve_addr *addr, const struct nve_addr *binding
 	return (addr->flags & NVE_ADDR_MAC) && !memcmp(addr->mac, binding->mac, NVE_MAC_LEN);
 }
 
-static struct nve_pub **bucket_of(struct nve_engine *e, uint32_t vn_id,
-				  const struct nve_addr *binding)
+static uint32_t *bucket_of(struct nve_engine *e, uint32_t vn_id, const struct nve_addr *binding)
 {
 	const uint8_t *bytes = (const uint8_t *)binding;
 	uint64_t h = vn_id;
@@ -37,25 +36,6 @@ static struct nve_pub **bucket_of(struct nve_engine *e, uint32_t vn_id,
 		h = (h ^ bytes[i]) * 0x100000001b3ull;
 	h *= 0x9e3779b97f4a7c15ull;
 	return &e->pubs[(h >> 32) % NVE_HASH_BUCKETS];
-}
-
-static struct nve_pub *get_pub(struct nve_engine *e, const struct nve_binding *b,
-			       const struct nve_addr *addr)
-{
-	struct nve_pub **bucket = bucket_of(e, b->vn_id, &b->addr), *pub;
-
-	for (pub = *bucket; pub; pub = pub->next)
-		if (pub->vn_id == b->vn_id && !memcmp(&pub->addr, addr, sizeof(*addr)))
-			return pub;
-	pub = calloc(1, sizeof(*pub));
-	if (!pub)
-		return NULL;
-	pub->vn_id = b->vn_id;
-	pub->addr = *addr;
-	pub->state = NVE_PUB_WITHDRAWN;
-	pub->next = *bucket;
-	*bucket = pub;
-	return pub;
 }
 
 int nve_pub_touch(struct nve_engine *e, uint32_t vn_id, const struct nve_addr *addr)
@@ -109,6 +89,14 @@ static enum nve_publication state_of(const struct nve_tsi *tsi, bool active,
 	return works && owned ? NVE_PUB_FORWARDING : NVE_PUB_MAPPING;
 }
 
+static struct nve_pub_want *find_want(struct nve_engine *e, const struct nve_addr *addr)
+{
+	for (size_t i = 0; i < e->n_wants; i++)
+		if (!memcmp(&e->wants[i].addr, addr, sizeof(*addr)))
+			return &e->wants[i];
+	return NULL;
+}
+
 /* Owners come first; a later bearer counts for an address only if it does more with it. */
 static int want(struct nve_engine *e, const struct nve_binding *b, uint32_t slot,
 		const struct nve_remote *remote)
@@ -117,55 +105,103 @@ static int want(struct nve_engine *e, const struct nve_binding *b, uint32_t slot
 
 	nve_core_tsi_addrs(e->core, slot, e->addrs);
 	for (size_t i = 0; i < tsi->n_addrs; i++) {
+		const struct nve_addr *addr = &e->addrs[i].addr;
 		enum nve_publication state = state_of(tsi, e->addrs[i].active, remote);
-		struct nve_pub *pub;
+		struct nve_pub_want *w;
+		int r;
 
-		if (!bound_by(&e->addrs[i].addr, &b->addr))
+		if (!bound_by(addr, &b->addr))
 			continue;
-		pub = get_pub(e, b, &e->addrs[i].addr);
-		if (!pub)
-			return -ENOMEM;
-		if (pub->mark == e->mark && pub->want >= state)
+		w = find_want(e, addr);
+		if (w && w->state >= state)
 			continue;
-		pub->mark = e->mark;
-		pub->want = (uint8_t)state;
-		pub->want_epoch = tsi->epoch;
+		if (!w) {
+			r = nve_grow(&e->wants, &e->cap_wants, e->n_wants + 1, sizeof(*w));
+			if (r < 0)
+				return r;
+			w = &e->wants[e->n_wants++];
+		}
+		*w = (struct nve_pub_want){ *addr, (uint8_t)state, false, tsi->epoch };
 	}
 	return 0;
 }
 
-/* Says what differs.  What could not be said stays as it was, and differs the next time. */
-static int say(struct nve_engine *e, const struct nve_binding *b)
+static int publish(struct nve_engine *e, uint32_t vn_id, const struct nve_pub_want *w)
 {
-	struct nve_pub **at = bucket_of(e, b->vn_id, &b->addr);
+	return e->nva_ops->publish(e->nva, vn_id, &w->addr, w->state, w->epoch);
+}
+
+/* What the NVA was told already.  What cannot be said stays as it was, and differs the next time.
+ */
+static int say_known(struct nve_engine *e, const struct nve_binding *b)
+{
+	uint32_t *at = bucket_of(e, b->vn_id, &b->addr), number;
 	int r, first = 0;
 
-	while (*at) {
-		struct nve_pub *pub = *at;
+	while ((number = *at)) {
+		struct nve_pub *pub = nve_slab_at(&e->pub_slab, number);
+		struct nve_pub_want *found, w = { .state = NVE_PUB_WITHDRAWN };
 
 		if (pub->vn_id != b->vn_id || !bound_by(&pub->addr, &b->addr)) {
 			at = &pub->next;
 			continue;
 		}
-		if (pub->mark != e->mark) {
-			pub->want = NVE_PUB_WITHDRAWN;
-			pub->want_epoch = pub->epoch;
+		found = find_want(e, &pub->addr);
+		w.addr = pub->addr;
+		w.epoch = pub->epoch;
+		if (found) {
+			w = *found;
+			found->said = true;
 		}
-		r = 0;
-		if (pub->want != pub->state || pub->want_epoch != pub->epoch)
-			r = e->nva_ops->publish(e->nva, pub->vn_id, &pub->addr, pub->want,
-						pub->want_epoch);
+		r = w.state != pub->state || w.epoch != pub->epoch ? publish(e, b->vn_id, &w) : 0;
 		first = first ? first : r;
-		if (!r) {
-			pub->state = pub->want;
-			pub->epoch = pub->want_epoch;
-		}
-		if (pub->state == NVE_PUB_WITHDRAWN) {
+		if (!r && !found) {
 			*at = pub->next;
-			free(pub);
-		} else {
-			at = &pub->next;
+			nve_slab_give(&e->pub_slab, number);
+			continue;
 		}
+		if (!r) {
+			pub->state = w.state;
+			pub->epoch = w.epoch;
+		}
+		at = &pub->next;
+	}
+	return first;
+}
+
+static int say_new(struct nve_engine *e, const struct nve_binding *b, const struct nve_pub_want *w)
+{
+	uint32_t *bucket = bucket_of(e, b->vn_id, &b->addr), number;
+	struct nve_pub *pub;
+	int r;
+
+	number = nve_slab_take(&e->pub_slab);
+	if (!number)
+		return -ENOMEM;
+	r = publish(e, b->vn_id, w);
+	if (r) {
+		nve_slab_give(&e->pub_slab, number);
+		return r;
+	}
+	pub = nve_slab_at(&e->pub_slab, number);
+	*pub = (struct nve_pub){ .next = *bucket,
+				 .vn_id = b->vn_id,
+				 .state = w->state,
+				 .epoch = w->epoch,
+				 .addr = w->addr };
+	*bucket = number;
+	return 0;
+}
+
+static int say(struct nve_engine *e, const struct nve_binding *b)
+{
+	int r, first = say_known(e, b);
+
+	for (size_t i = 0; i < e->n_wants; i++) {
+		if (e->wants[i].said)
+			continue;
+		r = say_new(e, b, &e->wants[i]);
+		first = first ? first : r;
 	}
 	return first;
 }
@@ -181,7 +217,7 @@ static int flush_one(struct nve_engine *e, const struct nve_binding *b)
 	size_t n = nve_core_bearers(e->core, b->vn_id, &b->addr, slots, NVE_PORTS_MAX);
 	const struct nve_remote *remote = NULL;
 
-	e->mark++;
+	e->n_wants = 0;
 	if (b->addr.flags & NVE_ADDR_MAC)
 		remote = nve_remote_find(e, b->vn_id, b->addr.mac);
 	for (size_t i = 0; i < n; i++)
@@ -209,12 +245,16 @@ int nve_pub_flush(struct nve_engine *e)
 
 void nve_pub_free_all(struct nve_engine *e)
 {
-	for (size_t i = 0; i < NVE_HASH_BUCKETS; i++) {
-		while (e->pubs[i]) {
-			struct nve_pub *pub = e->pubs[i];
+	nve_slab_clear(&e->pub_slab);
+	free(e->wants);
+}
 
-			e->pubs[i] = pub->next;
-			free(pub);
-		}
+void nve_engine_published(const struct nve_engine *e, nve_published_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < NVE_HASH_BUCKETS; i++) {
+		const struct nve_pub *pub = nve_slab_at(&e->pub_slab, e->pubs[i]);
+
+		for (; pub; pub = nve_slab_at(&e->pub_slab, pub->next))
+			fn(arg, pub->vn_id, &pub->addr, pub->state, pub->epoch);
 	}
 }

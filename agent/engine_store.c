@@ -12,6 +12,9 @@
 #define KEY_VAP(port, vn)   (2ull << 56 | (uint64_t)(port) << 32 | (vn))
 #define KEY_TSI(slot)       (3ull << 56 | (slot))
 
+/* What is stored is above all epochs given so far (store.h), and so seldom has to be written. */
+enum { EPOCHS_AHEAD = 1000 };
+
 static uint64_t to_realtime(const struct nve_engine *e, uint64_t monotonic_ns)
 {
 	return monotonic_ns == NVE_NEVER_NS ? NVE_NEVER_NS : monotonic_ns + e->realtime_offset;
@@ -115,8 +118,8 @@ static int store_objects(struct nve_engine *e)
 	for (size_t i = 0; i < e->n_keys && !r; i++)
 		if (!i || e->keys[i] != e->keys[i - 1])
 			r = store_one(e, e->keys[i]);
-	if (!r && e->epoch != e->epoch_stored)
-		r = e->store_ops->put_epoch(e->store, e->epoch);
+	if (!r && e->epoch > e->epoch_stored)
+		r = e->store_ops->put_epoch(e->store, e->epoch + EPOCHS_AHEAD);
 	return r;
 }
 
@@ -133,7 +136,8 @@ int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_
 		r = e->store_ops->commit(e->store);
 	if (r)
 		return r;
-	e->epoch_stored = e->epoch;
+	if (e->epoch > e->epoch_stored)
+		e->epoch_stored = e->epoch + EPOCHS_AHEAD;
 	e->counters.commits++;
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "engine_vn.h"
+#include "engine_slab.h"
 
 enum {
 	NVE_TURN_REQUESTS = 1024, /* bounds the latency of the first one */
@@ -20,12 +21,19 @@ enum {
 
 /* What the NVA was told of one address. */
 struct nve_pub {
-	struct nve_pub *next;
-	uint32_t vn_id;
-	uint32_t mark;
+	uint32_t next;                  /* number of the next in the bucket */
+	uint32_t vn_id : 24, state : 8; /* enum nve_publication */
+	uint64_t epoch;
 	struct nve_addr addr;
-	uint8_t state, want; /* enum nve_publication */
-	uint64_t epoch, want_epoch;
+};
+_Static_assert(sizeof(struct nve_pub) == 40, "there may be a million of them");
+
+/* What it should know of one address of the binding that is looked at. */
+struct nve_pub_want {
+	struct nve_addr addr;
+	uint8_t state;
+	bool said;
+	uint64_t epoch;
 };
 
 struct nve_binding {
@@ -75,6 +83,8 @@ struct nve_engine {
 	size_t n_keys, cap_keys;
 	struct nve_binding *bindings; /* whose publication may have to change */
 	size_t n_bindings, cap_bindings;
+	struct nve_pub_want *wants; /* of one of them */
+	size_t n_wants, cap_wants;
 	struct nve_tsi_addr addrs[NVE_TSI_ADDRS_MAX];
 	struct nve_addr verified[NVE_TSI_ADDRS_MAX];
 	const struct nve_engine_guard *guard;
@@ -84,9 +94,10 @@ struct nve_engine {
 	struct nve_acl_rec acls[NVE_DP_ACLS_MAX + 1]; /* by id, from 1 */
 	struct nve_vn_rec *vns[NVE_VN_BUCKETS];
 	struct nve_remote *remotes[NVE_HASH_BUCKETS];
-	struct nve_pub *pubs[NVE_HASH_BUCKETS];
-	struct nve_claim *claims[NVE_HASH_BUCKETS];
-	struct nve_claim **tsi_claims; /* by slot */
+	struct nve_slab pub_slab, claim_slab;
+	uint32_t pubs[NVE_HASH_BUCKETS];
+	uint32_t claims[NVE_HASH_BUCKETS];
+	uint32_t *tsi_claims; /* by slot: the first */
 	uint32_t claim_mark;
 	struct nve_vtep_slot *vteps;
 	uint32_t vtep_buckets[NVE_VTEP_BUCKETS]; /* slot plus 1 */

@@ -26,15 +26,15 @@ struct nve_remote {
 
 /* Somebody who claims an IP: a TSI here, or somebody behind another NVE. */
 struct nve_claim {
-	struct nve_claim *next;       /* in its bucket, by VN and IP */
-	struct nve_claim *owner_next; /* of the same TSI, or of the mappings of the same VN */
-	struct nve_claim **owner;
+	uint32_t next;       /* number of the next in the bucket, by VN and IP */
+	uint32_t owner_next; /* of the same TSI, or of the mappings of the same VN */
 	uint32_t vn_id;
-	struct nve_addr addr; /* MAC and IP */
 	uint32_t slot;        /* of the TSI; NVE_SLOT_NONE: behind another NVE */
-	uint32_t mark;
+	struct nve_addr addr; /* MAC and IP */
 	uint64_t epoch;
+	uint32_t mark;
 };
+_Static_assert(sizeof(struct nve_claim) == 56, "there may be a million of them");
 
 /* A VN profile whose rules the datapath has (S3). */
 struct nve_acl_rec {
@@ -56,5 +56,5 @@ struct nve_vn_rec {
 	uint32_t n_slots;
 	uint32_t *slots; /* rising */
 	struct nve_remote *remotes;
-	struct nve_claim *claims; /* of IPs behind other NVEs */
+	uint32_t claims; /* of IPs behind other NVEs: the first */
 };

@@ -90,6 +90,20 @@ bench: need-root ## measure the datapath against what it is compared with, about
 	$(Q)$(MAKE) --no-print-directory $(B)/bench
 	$(Q)$(PY) tests/bench/bench.py
 
+# --- the control plane's benchmark -------------------------------------------------------------
+
+.PHONY: bench-control
+CONTROL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/control/*.c))
+
+$(B)/bench-control: $(CONTROL_OBJS) $(B)/libnve.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
+bench-control: need-root ## measure the agent against a bare echo server, about five minutes (root)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all e2e-tools $(B)/bench-control
+	$(Q)$(PY) tests/bench/control/control.py
+
 # --- other kernels -----------------------------------------------------------------------------
 
 .PHONY: test-kernels

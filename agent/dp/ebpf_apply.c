@@ -76,16 +76,35 @@ static void remove_addrs(struct nve_dp *dp, uint32_t slot)
 }
 
 /* A slot's counters are its TSI's. */
-static void clear_drops(struct nve_dp *dp, uint32_t slot)
+static bool changes_hands(const struct nve_shadow_tsi *tsi)
 {
-	const struct nve_shadow_tsi *tsi = &dp->shadow.tsis[slot];
+	return tsi->now && !(tsi->want && !memcmp(&tsi->now->key.id, &tsi->want->key.id,
+						  sizeof(tsi->now->key.id)));
+}
+
+static void clear_drops_of(struct nve_dp *dp, uint32_t slot)
+{
 	struct nve_tsi_drop_key key = { .tsi = slot };
 
-	if (!tsi->now ||
-	    (tsi->want && !memcmp(&tsi->now->key.id, &tsi->want->key.id, sizeof(tsi->now->key.id))))
-		return;
 	for (key.reason = 1; key.reason < NVE_DROP_COUNT; key.reason++)
 		bpf_map_delete_elem(dp->map[NVE_MAP_TSI_DROPS], &key);
+}
+
+static void clear_drops(struct nve_dp *dp)
+{
+	struct nve_tsi_drop_key first;
+	bool some = false;
+
+	for (uint32_t i = 0; i < dp->shadow.tsi_list.n; i++) {
+		uint32_t slot = dp->shadow.tsi_list.v[i];
+
+		if (!changes_hands(&dp->shadow.tsis[slot]))
+			continue;
+		if (!some && bpf_map_get_next_key(dp->map[NVE_MAP_TSI_DROPS], NULL, &first))
+			return;
+		some = true;
+		clear_drops_of(dp, slot);
+	}
 }
 
 static bool peer_kept(struct nve_dp *dp, const struct nve_shadow_vn *vn,
@@ -128,14 +147,11 @@ static void remove_fdb(struct nve_dp *dp, bool late)
 
 static void out_of_use(struct nve_dp *dp)
 {
-	uint32_t first[2];
-
 	each_tsi(dp, switch_off);
 	each_tsi(dp, nve_ebpf_meter_leave);
 	each_vap(dp, false);
 	each_tsi(dp, remove_addrs);
-	if (bpf_map_get_next_key(dp->map[NVE_MAP_TSI_DROPS], NULL, first) == 0)
-		each_tsi(dp, clear_drops);
+	clear_drops(dp);
 	each_vn(dp, remove_vn);
 	nve_ebpf_rows_flush(dp);
 	remove_fdb(dp, false);

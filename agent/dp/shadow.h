@@ -16,7 +16,7 @@
 
 struct nve_shadow_addr {
 	struct nve_addr addr;
-	uint16_t active : 1, gleaned : 1;
+	uint16_t active : 1, gleaned : 1; /* active: also of a TSI that is off, all of them */
 	uint16_t mac : 14; /* the MAC's number in its TSI, from 1, kept while the MAC stays; 0 =
 			      none */
 };
@@ -104,7 +104,7 @@ struct nve_shadow_vn *nve_shadow_vn(const struct nve_shadow *s, uint32_t vn_id);
 struct nve_shadow_vap *nve_shadow_vap(const struct nve_shadow *s, uint16_t port, uint16_t tag);
 struct nve_shadow_fdb *nve_shadow_fdb(const struct nve_shadow *s, uint32_t vn_id,
 				      const uint8_t mac[NVE_MAC_LEN]);
-/* Whether some address with that MAC is in use. */
+/* Whether some address with that MAC is in use, or would be if the TSI, which is off, were on. */
 bool nve_shadow_mac_active(const struct nve_shadow_tsi_state *state,
 			   const uint8_t mac[NVE_MAC_LEN]);
 /* Numbers those MACs that have no number (0) yet; 'now' may be NULL. */

@@ -38,10 +38,20 @@ static int check(const struct nve_shadow *s, const struct nve_dp_tsi *tsi)
 	return 0;
 }
 
+/*
+ * Of a TSI that is off it does not matter which addresses function, since none does.  They are
+ * kept as if all did: so their rows stay as they are when it is switched on or off as a whole,
+ * and that changes its record alone (D12).
+ */
+static bool active(const struct nve_dp_tsi *tsi, uint16_t i)
+{
+	return !tsi->activated || tsi->addrs[i].active;
+}
+
 static bool same_addrs(const struct nve_shadow_tsi_state *state, const struct nve_dp_tsi *tsi)
 {
 	for (uint16_t i = 0; i < tsi->n_addrs; i++)
-		if (state->addrs[i].active != tsi->addrs[i].active ||
+		if (state->addrs[i].active != active(tsi, i) ||
 		    state->addrs[i].gleaned != tsi->addrs[i].gleaned ||
 		    memcmp(&state->addrs[i].addr, &tsi->addrs[i].addr, sizeof(struct nve_addr)))
 			return false;
@@ -116,7 +126,7 @@ static struct nve_shadow_tsi_state *state_new(const struct nve_dp_tsi *tsi)
 	state->n_addrs = tsi->n_addrs;
 	for (uint16_t i = 0; i < tsi->n_addrs; i++) {
 		state->addrs[i].addr = tsi->addrs[i].addr;
-		state->addrs[i].active = tsi->addrs[i].active;
+		state->addrs[i].active = active(tsi, i);
 		state->addrs[i].gleaned = tsi->addrs[i].gleaned;
 	}
 	return state;

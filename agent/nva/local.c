@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The local NVA: VNs and remote mappings from a file, read at start and on SIGHUP.  Publications
- * have nobody to go to; they are kept for the operator to see.
+ * have nobody to go to.
  */
 #include "nva/local_internal.h"
 
@@ -9,23 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 4096 };
-
-struct published {
-	struct published *next;
-	uint32_t vn_id;
-	uint8_t state; /* enum nve_publication, never WITHDRAWN */
-	struct nve_addr addr;
-	uint64_t epoch;
-};
-
 struct nve_nva {
 	char *path;
 	struct nve_ip self[2]; /* IPv4, IPv6 */
 	struct nve_nva_callbacks callbacks;
 	struct nve_local_table table;
 	uint64_t epoch;
-	struct published *published[BUCKETS];
 };
 
 static void local_close(struct nve_nva *nva)
@@ -33,14 +22,6 @@ static void local_close(struct nve_nva *nva)
 	if (!nva)
 		return;
 	nve_local_free(&nva->table);
-	for (size_t i = 0; i < BUCKETS; i++) {
-		while (nva->published[i]) {
-			struct published *p = nva->published[i];
-
-			nva->published[i] = p->next;
-			free(p);
-		}
-	}
 	free(nva->path);
 	free(nva);
 }
@@ -128,52 +109,15 @@ static uint64_t local_next_epoch(struct nve_nva *nva, uint64_t at_least)
 	return ++nva->epoch;
 }
 
-static struct published **bucket_of(struct nve_nva *nva, uint32_t vn_id,
-				    const struct nve_addr *addr)
-{
-	const uint8_t *bytes = (const uint8_t *)addr;
-	uint64_t h = vn_id;
-
-	for (size_t i = 0; i < sizeof(*addr); i++)
-		h = (h ^ bytes[i]) * 0x100000001b3ull;
-	return &nva->published[(h >> 24) % BUCKETS];
-}
-
 static int local_publish(struct nve_nva *nva, uint32_t vn_id, const struct nve_addr *addr,
 			 enum nve_publication state, uint64_t epoch)
 {
-	struct published **at = bucket_of(nva, vn_id, addr), *p;
-
-	while (*at && ((*at)->vn_id != vn_id || memcmp(&(*at)->addr, addr, sizeof(*addr)) != 0))
-		at = &(*at)->next;
-	p = *at;
-	if (state == NVE_PUB_WITHDRAWN) {
-		if (p)
-			*at = p->next;
-		free(p);
-		return 0;
-	}
-	if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		p->vn_id = vn_id;
-		p->addr = *addr;
-		*at = p;
-	}
-	p->state = (uint8_t)state;
-	p->epoch = epoch;
+	(void)nva;
+	(void)vn_id;
+	(void)addr;
+	(void)state;
+	(void)epoch;
 	return 0;
-}
-
-static void local_published(struct nve_nva *nva,
-			    void (*fn)(void *arg, uint32_t vn_id, const struct nve_addr *addr,
-				       enum nve_publication state, uint64_t epoch),
-			    void *arg)
-{
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (const struct published *p = nva->published[i]; p; p = p->next)
-			fn(arg, p->vn_id, &p->addr, p->state, p->epoch);
 }
 
 static bool same_context(const struct nve_vn_context *a, const struct nve_vn_context *b)
@@ -272,7 +216,6 @@ const struct nve_nva_ops nve_nva_local = {
 	.mappings = local_mappings,
 	.next_epoch = local_next_epoch,
 	.publish = local_publish,
-	.published = local_published,
 	.reload = local_reload,
 	.fd = local_fd,
 	.dispatch = local_dispatch,

@@ -106,14 +106,10 @@ struct nve_nva_ops {
 	 * the greatest that it has stored (D7). */
 	uint64_t (*next_epoch)(struct nve_nva *nva, uint64_t at_least);
 
-	/* The same twice does no harm.  -EHOSTUNREACH: not said; the engine undoes or retries. */
+	/* The same twice does no harm.  -EHOSTUNREACH: not said; the engine, which knows what was
+	 * said, undoes or retries. */
 	int (*publish)(struct nve_nva *nva, uint32_t vn_id, const struct nve_addr *addr,
 		       enum nve_publication state, uint64_t epoch);
-	/* What was published and not withdrawn, for the operator. */
-	void (*published)(struct nve_nva *nva,
-			  void (*fn)(void *arg, uint32_t vn_id, const struct nve_addr *addr,
-				     enum nve_publication state, uint64_t epoch),
-			  void *arg);
 
 	/* SIGHUP: reads again; differences come as callbacks before it returns.  On a bad source
 	 * the old contents stay, and '*err' says line and remedy. */

@@ -94,10 +94,7 @@ int nve_admin_dump(const struct nve_admin_env *env, const char *table,
 
 	nve_arena_init(&d.arena);
 	if (strcmp(table, "published") == 0) {
-		struct nve_nva *nva;
-		const struct nve_nva_ops *ops = nve_engine_nva(env->engine, &nva);
-
-		ops->published(nva, add_published, &d);
+		nve_engine_published(env->engine, add_published, &d);
 	} else {
 		struct nve_dp *dp;
 		const struct nve_dp_ops *ops = nve_engine_dp(env->engine, &dp);

@@ -25,6 +25,37 @@ struct ew_nva_faults ew_nva_faults;
 static struct nve_nva_ops nva_ops;
 static uint64_t realtime_now;
 
+/* What the NVA has heard, as it heard it. */
+static struct {
+	uint32_t vn;
+	struct nve_addr addr;
+	enum nve_publication state;
+	uint64_t epoch;
+} heard[4096];
+static size_t n_heard;
+
+static void hear(uint32_t vn, const struct nve_addr *addr, enum nve_publication state,
+		 uint64_t epoch)
+{
+	size_t i = 0;
+
+	while (i < n_heard && (heard[i].vn != vn || memcmp(&heard[i].addr, addr, sizeof(*addr))))
+		i++;
+	assert_true(i < sizeof(heard) / sizeof(heard[0]));
+	heard[i].vn = vn;
+	heard[i].addr = *addr;
+	heard[i].state = state;
+	heard[i].epoch = epoch;
+	n_heard += i == n_heard;
+}
+
+void ew_each_heard(nve_published_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < n_heard; i++)
+		if (heard[i].state != NVE_PUB_WITHDRAWN)
+			fn(arg, heard[i].vn, &heard[i].addr, heard[i].state, heard[i].epoch);
+}
+
 static int nva_publish(struct nve_nva *nva, uint32_t vn_id, const struct nve_addr *addr,
 		       enum nve_publication state, uint64_t epoch)
 {
@@ -34,6 +65,7 @@ static int nva_publish(struct nve_nva *nva, uint32_t vn_id, const struct nve_add
 		ew_nva_faults.publish_fail--;
 		return -EHOSTUNREACH;
 	}
+	hear(vn_id, addr, state, epoch);
 	return nve_nva_local.publish(nva, vn_id, addr, state, epoch);
 }
 
@@ -92,6 +124,7 @@ void ew_init(struct world *w)
 	port(w, U0, "u0", NVE_PORT_NONE);
 	w->scopes[0] = (struct nve_engine_scope){ "br", { 100, 400 } };
 	w->scopes[1] = (struct nve_engine_scope){ "p3", { 100, 400 } };
+	n_heard = 0;
 	nva_ops = nve_nva_local;
 	nva_ops.publish = nva_publish;
 	nva_ops.vn_by_id = nva_vn_by_id;
@@ -297,10 +330,13 @@ const char *ew_published(const struct world *w, uint32_t vn, struct nve_addr add
 {
 	static const char *const names[] = { "withdrawn", "mapping", "forwarding" };
 	struct search s = { vn, addr, NVE_PUB_WITHDRAWN };
-	struct nve_nva *nva;
+	enum nve_publication at_nva = NVE_PUB_WITHDRAWN;
 
-	nve_engine_nva(w->engine, &nva);
-	nve_nva_local.published(nva, find_pub, &s);
+	nve_engine_published(w->engine, find_pub, &s);
+	for (size_t i = 0; i < n_heard; i++)
+		if (heard[i].vn == vn && !memcmp(&heard[i].addr, &addr, sizeof(addr)))
+			at_nva = heard[i].state;
+	assert_int_equal(at_nva, s.state);
 	return names[s.state];
 }
 

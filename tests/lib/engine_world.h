@@ -82,6 +82,8 @@ struct nve_fake_verdict ew_frame(const struct world *w, uint16_t port, uint32_t 
 				 uint8_t dst);
 /* "forwarding", "mapping" or "withdrawn". */
 const char *ew_published(const struct world *w, uint32_t vn, struct nve_addr addr);
+/* What the NVA was told and not told to forget. */
+void ew_each_heard(nve_published_fn *fn, void *arg);
 /* The TSI's state. */
 uint8_t ew_state_of(const struct world *w, uint8_t tsi, uint16_t port, uint32_t vn);
 /* Runs whenever the engine wants to, up to 'until'. */

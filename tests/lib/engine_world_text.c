@@ -170,7 +170,6 @@ char *ew_text(const struct world *w)
 	struct nve_store_reader reader = { tag_text, vap_text, stored_text, &t };
 	const char *table;
 	uint64_t used, max;
-	struct nve_nva *nva;
 	size_t size;
 
 	t.f = open_memstream(&t.text, &size);
@@ -183,8 +182,7 @@ char *ew_text(const struct world *w)
 		assert_int_equal(nve_dp_fake.dump(ew_dp(w), table, row_text, &t), 0);
 	}
 	frames_text(&t);
-	nve_engine_nva(w->engine, &nva);
-	nve_nva_local.published(nva, pub_text, &t);
+	ew_each_heard(pub_text, &t);
 	if (t.n)
 		qsort(t.lines, t.n, sizeof(char *), by_text);
 	for (size_t i = 0; i < t.n; i++) {

@@ -236,29 +236,6 @@ static void epochs_rise_above_each_other_the_stored_ones_and_the_files(void **st
 	assert_int_equal(ops->next_epoch(f->nva, 0), 1002);
 }
 
-static void on_published(void *arg, uint32_t vn_id, const struct nve_addr *addr,
-			 enum nve_publication state, uint64_t epoch)
-{
-	add(arg, "%u %u %d %lu; ", vn_id, addr->mac[5], (int)state, epoch);
-}
-
-static void publications_are_kept_until_withdrawn_and_repeats_do_no_harm(void **state)
-{
-	struct fixture *f = *state;
-	struct nve_addr addr = { .flags = NVE_ADDR_MAC, .mac = { 2, [5] = 8 } };
-
-	assert_int_equal(ops->publish(f->nva, 100, &addr, NVE_PUB_MAPPING, 0), 0);
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(ops->publish(f->nva, 100, &addr, NVE_PUB_FORWARDING, 3), 0);
-	ops->published(f->nva, on_published, f);
-	assert_string_equal(f->told, "100 8 2 3; ");
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(ops->publish(f->nva, 100, &addr, NVE_PUB_WITHDRAWN, 3), 0);
-	f->told[0] = '\0';
-	ops->published(f->nva, on_published, f);
-	assert_string_equal(f->told, "");
-}
-
 static const char *reload(struct fixture *f, const char *text)
 {
 	char *err = NULL;
@@ -435,7 +412,6 @@ int main(void)
 		TEST(a_vn_that_is_not_in_the_file_does_not_exist),
 		TEST(mappings_are_those_behind_other_nves),
 		TEST(epochs_rise_above_each_other_the_stored_ones_and_the_files),
-		TEST(publications_are_kept_until_withdrawn_and_repeats_do_no_harm),
 		TEST(a_reload_tells_what_differs_and_nothing_else),
 		TEST(each_error_is_told_with_place_and_remedy_and_changes_nothing),
 		TEST(a_file_that_is_not_there_is_named),
