@@ -75,10 +75,10 @@ static const char *vn_name(const struct nve_engine *e, uint32_t vn_id)
 /* Taking down what is not there is done already. */
 static enum nve_reason as_if_absent(const struct nve_event *ev, struct nve_answer *answer)
 {
+	answer->vn_id = ev->key.vn_id;
 	if (ev->kind != NVE_EV_DISASSOCIATE && ev->kind != NVE_EV_CLEAR)
 		return NVE_REASON_UNKNOWN_TSI;
 	answer->unchanged = true;
-	answer->vn_id = ev->key.vn_id;
 	return NVE_REASON_OK;
 }
 

@@ -143,6 +143,10 @@ static enum nve_exit check_policy(const char *path)
 
 	if (!path)
 		return NVE_EXIT_OK;
+	if (access(path, F_OK)) {
+		printf("%s: not there yet; nved needs it to start\n", path);
+		return NVE_EXIT_OK;
+	}
 	r = nve_policy_load(path, &policy, &err);
 	if (r)
 		fprintf(stderr, "%s\n", err ?: strerror(-r));

@@ -200,7 +200,8 @@ int nve_policy_take_mac(struct nve_role *role, const char *text, char why[NVE_PO
 		role->sets->macs.all = true;
 		return 0;
 	}
-	if (!split_prefix(text, 48, value, &prefix) || strlen(value) != 17 ||
+	if (!split_prefix(text, 48, value, &prefix) ||
+	    strspn(value, "0123456789abcdefABCDEF:") != 17 ||
 	    sscanf(value, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
 		   &mac[3], &mac[4], &mac[5], &used) != NVE_MAC_LEN ||
 	    used != 17)

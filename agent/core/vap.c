@@ -209,13 +209,12 @@ enum nve_reason nve_vap_step_connect(struct nve_core *core, const struct nve_eve
 	} else if (!core->vaps[vap].pub.connected_explicitly) {
 		set_explicit(core, vap, true, ev->owner);
 		nve_emit_vap(core, &core->vaps[vap].pub);
+	} else if (core->vaps[vap].pub.owner != ev->owner &&
+		   core->vaps[vap].pub.owner != NVE_OWNER_SHARED) {
+		set_explicit(core, vap, true, NVE_OWNER_SHARED);
+		nve_emit_vap(core, &core->vaps[vap].pub);
 	} else {
 		answer->unchanged = true;
-		if (core->vaps[vap].pub.owner != ev->owner &&
-		    core->vaps[vap].pub.owner != NVE_OWNER_SHARED) {
-			set_explicit(core, vap, true, NVE_OWNER_SHARED);
-			nve_emit_vap(core, &core->vaps[vap].pub);
-		}
 	}
 	return NVE_REASON_OK;
 }

@@ -102,7 +102,9 @@ int nve_local_parse_mac(const char *text, uint8_t mac[NVE_MAC_LEN])
 	static const uint8_t zero[NVE_MAC_LEN];
 	int used = 0;
 
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+	/* sscanf() takes signs, blanks and 0x too. */
+	if (strspn(text, "0123456789abcdefABCDEF:") != 17 ||
+	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
 		   &mac[3], &mac[4], &mac[5], &used) != NVE_MAC_LEN ||
 	    text[used] || used != 17)
 		return -EINVAL;

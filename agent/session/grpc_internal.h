@@ -32,7 +32,7 @@ struct nve_op {
 	void (*abandon)(struct nve_op *op); /* engine's thread: let go of all that is gRPC's */
 	char client[NVE_NAME_MAX + 1];
 	struct nve_resync **resync, *own_resync; /* the Session's, or this one's */
-	const char *identity; /* whoever began the op keeps it until submitted */
+	const char *identity; /* kept until submitted */
 	struct nve_decoded decoded;
 	struct nve_arena arena; /* last: its memory is not cleared */
 };
@@ -77,8 +77,7 @@ struct nve_session_server {
 	uint16_t *bound;   /* TCP ports of the listeners */
 	void **registered; /* one for each method of nve_methods */
 	struct nve_completion shutdown_tag;
-	atomic_bool stopping;
-	atomic_bool shutdown_done;
+	atomic_bool stopping, shutdown_done;
 	atomic_uint unary; /* calls under way */
 	atomic_uint sessions, dumps, resyncs;
 	atomic_ullong refused[64]; /* by the codec */

@@ -20,12 +20,12 @@ rules() {
 		^agent/dp/ ^(agent/dp/.*|NOUNS)$
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/types\.h$)
-		^agent/authz/ ^(agent/authz/|agent/core/(types|glob)\.h$|agent/yaml_marks\.h$)
+		^agent/authz/ ^(agent/(authz/|core/(types|glob)\.h$|yaml_marks\.h$))
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
-		^agent/session/ ^(CONTRACTS|agent/session/.*|agent/authz/policy\.h|.*\.pb-c\.h|.*descriptors\.h)$
+		^agent/session/ ^(CONTRACTS|agent/(session/.*|authz/policy\.h)|.*(pb-c|desc.*)\.h)$
 		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|.*\.pb-c\.h)$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE

@@ -127,21 +127,21 @@ static void a_newer_schema_is_refused_and_left_untouched(void **state)
 	size_t n;
 
 	store_put_first(f);
-	assert_int_equal(spoiled(f, "PRAGMA user_version = 3", &err), -EPROTO);
+	assert_int_equal(spoiled(f, "PRAGMA user_version = 4", &err), -EPROTO);
 	assert_non_null(strstr(err, "newer"));
 	free(err);
 	n = slurp(f->path, before, sizeof(before));
 	assert_int_equal(f->ops->open(&f->config, &f->store, NULL), -EPROTO);
 	assert_int_equal(slurp(f->path, after, sizeof(after)), n);
 	assert_memory_equal(before, after, n);
-	sql(f->path, "PRAGMA user_version = 2");
+	sql(f->path, "PRAGMA user_version = 3");
 	store_open(f);
 	store_has_first(f);
 	store_reopen(f);
 	store_has_first(f);
 }
 
-/* Version 1 had neither gleaning nor QoS. */
+/* Version 1 had neither gleaning nor QoS, version 2 no owners. */
 static void a_store_of_an_earlier_version_is_brought_up_to_date(void **state)
 {
 	struct store_fixture *f = *state;
@@ -151,7 +151,16 @@ static void a_store_of_an_earlier_version_is_brought_up_to_date(void **state)
 	assert_int_equal(
 		spoiled(f,
 			"ALTER TABLE tsi DROP COLUMN qos; ALTER TABLE tsi DROP COLUMN glean_max;"
-			"ALTER TABLE tsi DROP COLUMN glean_age_ms; PRAGMA user_version = 1",
+			"ALTER TABLE tsi DROP COLUMN glean_age_ms; ALTER TABLE tsi DROP COLUMN "
+			"owner;"
+			"ALTER TABLE vap DROP COLUMN owner; PRAGMA user_version = 1",
+			&err),
+		0);
+	store_has_first(f);
+	assert_int_equal(
+		spoiled(f,
+			"ALTER TABLE tsi DROP COLUMN owner; ALTER TABLE vap DROP COLUMN owner;"
+			"PRAGMA user_version = 2",
 			&err),
 		0);
 	store_has_first(f);
@@ -170,6 +179,9 @@ static void a_record_that_cannot_be_decoded_is_named(void **state)
 		{ "UPDATE tsi SET id = x'01'", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET keepalive_ms = -1", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET qos = x'00'", "table tsi, record 3 p1" },
+		{ "UPDATE tsi SET owner = hex(zeroblob(128))", "table tsi, record 3 p1" },
+		{ "UPDATE vap SET owner = 'a' || char(0) WHERE port = 'p2'",
+		  "table vap, record p2 100" },
 		{ "UPDATE tsi SET qos = zeroblob(33)", "table tsi, record 3 p1" },
 		{ "UPDATE vap SET tag = 4095 WHERE port = 'p2'", "table vap, record p2 100" },
 		{ "UPDATE tag SET vn_id = 99999999 WHERE tag = 6", "table tag, record br 6" },
