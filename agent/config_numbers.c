@@ -30,7 +30,7 @@ static const struct number {
 	LIMIT(outstanding, 1024, 65536),
 	/* 1 MiB of empty messages unpacks to 30 MiB: no more than that for one request. */
 	N("limits/message_bytes", limits.message_bytes, limits.message_bytes, 65536, 1024, 1 << 20),
-#define CLIENT(name, value, max)                                                                    \
+#define CLIENT(name, value, max)                                                                   \
 	N("limits/per_client/" #name, limits.per_client.name, limits.per_client.name, value, 1, max)
 	CLIENT(tsis, 1000000, 1000000),
 	CLIENT(addresses, 4000000, 4000000),

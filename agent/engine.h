@@ -42,7 +42,7 @@ struct nve_engine_config {
 	uint32_t n_scopes;
 	const struct nve_engine_scope *scopes; /* copied */
 	struct nve_owner_usage per_owner; /* the most that each may have; 0 = as much as there is */
-	struct nve_core_config core; /* n_ports, n_scopes, scopes, port_scope are filled in */
+	struct nve_core_config core;      /* n_ports, n_scopes, scopes, port_scope are filled in */
 	const struct nve_dp_ops *dp_ops;
 	struct nve_dp_config dp;
 	const struct nve_nva_ops *nva_ops;

@@ -143,7 +143,8 @@ static int sync_vap(struct nve_engine *e, const struct nve_action *a, enum phase
 		struct nve_vn_rec *vn = nve_vn_find(e, a->vn_id);
 
 		/* Only now: a row can refer to a TSI that came with the same request. */
-		return vn && vn->entering ? nve_noting(e, nve_vn_say_remotes(e, vn), NVE_RES_FDB) : 0;
+		return vn && vn->entering ? nve_noting(e, nve_vn_say_remotes(e, vn), NVE_RES_FDB)
+					  : 0;
 	}
 	if (phase != ENTER_VNS && phase != LEAVE_VNS)
 		return 0;

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "engine.h"
-#include "engine_vn.h"
 #include "engine_slab.h"
+#include "engine_vn.h"
 
 enum {
 	NVE_TURN_REQUESTS = 1024, /* bounds the latency of the first one */

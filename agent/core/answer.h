@@ -23,7 +23,8 @@ struct nve_answer {
 	uint32_t used;
 	uint32_t max;
 	/* Refused by what the engine asks before the core: the field's path, static text; NULL =
-	 * not told, "parameter:NAME" = a parameter.  'item' is its place in a list, UINT16_MAX = it is none. */
+	 * not told, "parameter:NAME" = a parameter.  'item' is its place in a list, UINT16_MAX = it
+	 * is none. */
 	const char *field;
 	uint16_t item;
 };

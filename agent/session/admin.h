@@ -14,7 +14,7 @@ enum { NVE_ADMIN_PIECE = 256 };
 struct nve_admin_env {
 	struct nve_engine *engine;
 	const struct nve_codec_ports *ports; /* access ports */
-	struct nve_authz *authz; /* NULL = everybody may do everything */
+	struct nve_authz *authz;             /* NULL = everybody may do everything */
 	const char *nve, *version, *store, *durability;
 	struct nve_ip local_vtep;
 	uint64_t started_unix_ns;

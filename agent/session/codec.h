@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "session/arena.h"
+#include "session/refusal.h"
 
 enum nve_method {
 	NVE_METHOD_VN_CONNECT,
@@ -43,17 +44,6 @@ struct nve_bytes {
 struct nve_codec_ports {
 	uint16_t (*find)(const void *arg, const char *name);
 	const void *arg;
-};
-
-/* Why a request was not done; what becomes of it on the wire is told in reason.proto. */
-struct nve_refusal {
-	enum nve_reason reason;
-	char field[64];                   /* path of the guilty field, "" = none */
-	char parameter[NVE_NAME_MAX + 1]; /* "" = none */
-	const char *resource;             /* NULL = none, else used and max count */
-	uint64_t used, max;
-	const char *state; /* of the TSI; NULL = not told */
-	int32_t tag;       /* counter-offer; -1 = not told */
 };
 
 struct nve_decoded;

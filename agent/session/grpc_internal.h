@@ -32,7 +32,7 @@ struct nve_op {
 	void (*abandon)(struct nve_op *op); /* engine's thread: let go of all that is gRPC's */
 	char client[NVE_NAME_MAX + 1];
 	struct nve_resync **resync, *own_resync; /* the Session's, or this one's */
-	const char *identity; /* kept until submitted */
+	const char *identity;                    /* kept until submitted */
 	struct nve_decoded decoded;
 	struct nve_arena arena; /* last: its memory is not cleared */
 };
@@ -86,7 +86,7 @@ struct nve_session_server {
 	pthread_cond_t changed; /* work was posted, or a call has ended; for close() */
 	struct nve_fair fair;
 	struct nve_clients clients; /* has a lock of its own */
-	unsigned int live; /* accepted calls */
+	unsigned int live;          /* accepted calls */
 
 	/* The engine's thread alone. */
 	bool closing, shutdown_begun;
@@ -109,11 +109,6 @@ grpc_byte_buffer *nve_make_message(struct nve_bytes bytes);
 grpc_op nve_status_op(struct nve_call *call, const struct nve_refusal *why,
 		      struct nve_arena *arena);
 void nve_count_refusal(struct nve_session_server *s, enum nve_reason reason);
-
-/* grpc_client.c: counts the call as its client's; false: it has enough under way, 'why' says. */
-bool nve_call_enter(struct nve_call *call, enum nve_use use, struct nve_refusal *why);
-void nve_call_take(struct nve_call *call, size_t bytes);
-void nve_call_leave(struct nve_call *call);
 
 /* grpc_config.c */
 int nve_config_copy(struct nve_session_config *to, const struct nve_session_config *from);
@@ -142,13 +137,11 @@ void nve_op_finish(struct nve_op *op);
 uint32_t nve_op_cost(const struct nve_op *op); /* as struct nve_work has it */
 struct nve_codec_vn nve_op_vn(const struct nve_op *op);
 
-/* grpc_resync.c: a Resync; takes over from nve_op_submit(). */
-void nve_resync_run(struct nve_op *op);
-void nve_resync_drop(struct nve_session_server *s, struct nve_resync **resync);
-
 /* grpc_unary.c */
 struct nve_call *nve_unary_alloc(void);
 void nve_unary_unused(struct nve_call *call);
 void nve_signaling_accepted(struct nve_call *call);
 void nve_admin_accepted(struct nve_call *call);
 void nve_health_check_accepted(struct nve_call *call);
+
+#include "session/grpc_client.h"

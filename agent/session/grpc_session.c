@@ -5,8 +5,8 @@
  * 'outstanding' counts requests whose answer was not yet given to gRPC: it falls just before the
  * answer is sent, so that a client that has read it may send the next.  Beyond the window each
  * request is refused, and beyond twice the window nothing more is read until answers have gone.
- * Nor is it while the client makes the agent hold as many bytes as it may, in requests that wait and
- * in answers that it does not read, on all its streams; one request of each stream always goes.
+ * Nor is it while the client makes the agent hold as many bytes as it may, in requests that wait
+ * and in answers that it does not read, on all its streams; one request of each stream always goes.
  */
 #include <stdlib.h>
 #include <string.h>

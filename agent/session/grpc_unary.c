@@ -116,9 +116,8 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 
 	nve_op_init(&u->op, s);
 	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX) {
-		refuse_more(u, &(struct nve_refusal){ .resource = "calls",
-						      .used = UNARY_MAX,
-						      .max = UNARY_MAX });
+		refuse_more(u, &(struct nve_refusal){
+				       .resource = "calls", .used = UNARY_MAX, .max = UNARY_MAX });
 		return false;
 	}
 	if (!nve_call_enter(&u->base, NVE_USE_CALL, &why)) {

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Admin.Plan and nvectl plan against a live agent on eBPF (issue 4, 5): the answer, and no trace."""
+"""Admin.Plan and nvectl plan on a live agent with eBPF (issue 4, 5): the answer, and no trace."""
 import hashlib
 import json
 import os
@@ -44,7 +44,7 @@ def fingerprint(w):
         with open(f"{w.nve.dir}/nved.db{suffix}", "rb") as f:
             parts.append(f.read())
     status = w.c.status()
-    counters = {c.name: c.value for c in status.counters if c.name != "turns"}  # each look is one
+    counters = {c.name: c.value for c in status.counters if c.name != "turns"}  # a look is one
     parts.append(json.dumps([counters, [(p.name, p.used) for p in status.pools]]).encode())
     return [hashlib.sha256(p).hexdigest() for p in parts]
 
@@ -73,7 +73,8 @@ def a_plan_tells_how_many_fit_and_what_is_full_and_leaves_no_trace(w):
     equal(pools["addresses"], (2, 2 + 298 * 3, 1000), "addresses")
     equal(pools["table.tsi"][:2], (2, 300), "rows of the TSI table")
     r = plan(w, many(tsis=400, addresses=1, vn_ids=[100]))
-    equal([(x.done, x.resource, x.used, x.max) for x in r.results], [(298, "tsis", 300, 300)], "400")
+    equal([(x.done, x.resource, x.used, x.max) for x in r.results],
+          [(298, "tsis", 300, 300)], "400")
     r = plan(w, many(tsis=6, addresses=1, vn_ids=[100, 101, 102, 103, 104, 105]))
     equal([(x.done, x.resource, x.max) for x in r.results], [(4, "vns", 4)], "too many VNs")
     equal(fingerprint(w), before, "core, store and datapath")

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every pool of a live agent on eBPF filled up (issue 4, 5; S54, S94, D12).
 
-In each case: one more is refused at Associate with NO_RESOURCES, which pool, used and maximum, and
-changes nothing; what was associated is activated all the same; and after one has gone the next fits.
+In each case: one more is refused at Associate with NO_RESOURCES, which pool, used and maximum,
+and changes nothing; what was associated is activated all the same; and after one has gone the next
+fits.
 """
 from check import equal, main, refused, test
 from client import ACTIVATED, pb

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resync (D9): a client lists what it has and says that it is all; the rest goes, and not before."""
+"""Resync (D9): a client lists what it has, says that it is all, and only then the rest goes."""
 import grpc
 
 from cases_life import Case
