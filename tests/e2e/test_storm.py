@@ -76,7 +76,7 @@ def a_polite_client_is_served_while_a_greedy_one_takes_all_it_can(w):
     expect(took["answered"] > 1000, f"the greedy one was idle: {took}")
     expect(beside["p50_ms"] < took["p50_ms"] / 3,
            f"the polite one waits like the greedy one: {beside} {took}")
-    expect(beside["p99_ms"] <= 10 * alone["p99_ms"] + 10 * PATIENCE,
+    expect(beside["p99_ms"] <= 10 * alone["p99_ms"] + 25 * PATIENCE,
            f"p99 {alone['p99_ms']} ms alone, {beside['p99_ms']} ms beside the greedy one")
 
 
