@@ -21,7 +21,7 @@ CC := gcc
 CLANG ?= clang
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-PKGS := libbpf libelf libprotobuf-c libuv sqlite3 libcyaml libsystemd libmicrohttpd
+PKGS := libbpf libelf libprotobuf-c libuv sqlite3 libcyaml libsystemd libmicrohttpd openssl
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wpointer-arith -Wformat=2 -Wundef -Wwrite-strings -Wno-missing-field-initializers
 CPPFLAGS += -D_GNU_SOURCE -Iagent -Ibpf -I$(G)

@@ -201,6 +201,7 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	nve_config_check_numbers(check);
 	nve_config_check_listeners(check);
 	nve_config_check_policy(check);
+	nve_config_check_tls(check);
 	nve_config_check_ports(check);
 	check_log(check);
 	if (check->error)
@@ -327,6 +328,10 @@ void nve_config_free(struct nve_config *config)
 	for (uint32_t i = 0; config->listeners && i < config->n_listeners; i++)
 		free(config->listeners[i]);
 	free(config->listeners);
+	free(config->tls.certificate);
+	free(config->tls.key);
+	free(config->tls.client_ca);
+	free(config->tls.crl);
 	free(config->pin_dir);
 	free(config->datapath);
 	free(config->store);

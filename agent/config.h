@@ -19,6 +19,12 @@ struct nve_config_limits {
 	} per_client;
 };
 
+/* Paths are NULL where no listener is TLS; 'crl' may be NULL anyway. */
+struct nve_config_tls {
+	char *certificate, *key, *client_ca, *crl;
+	uint32_t handshakes, handshake_timeout_ms;
+};
+
 struct nve_config {
 	char nve[NVE_NAME_MAX + 1];
 	struct nve_ip local_vtep, local_vtep6; /* IPv4 and IPv6; family 0 = none, but of one */
@@ -32,7 +38,8 @@ struct nve_config {
 	char *nva_source;
 	char *policy; /* NULL = none is configured */
 	uint32_t n_listeners;
-	char **listeners; /* "unix:/path", "127.0.0.1:port", "[::1]:port" */
+	char **listeners; /* "unix:/path", "127.0.0.1:port", "[::1]:port", "tls:ADDRESS:port" */
+	struct nve_config_tls tls;
 	uint32_t n_scopes;
 	struct nve_engine_scope *scopes; /* those named, then one a port that names none */
 	uint32_t n_ports;

@@ -37,3 +37,7 @@ void nve_config_check_ports(struct config_check *check);
 void nve_config_check_policy(struct config_check *check);
 /* Where hypervisors may reach the agent. */
 void nve_config_check_listeners(struct config_check *check);
+/* What TLS needs; after the listeners. */
+void nve_config_check_tls(struct config_check *check);
+/* Below 'tls:' of a listener.  NULL, or what is wrong and what to do. */
+const char *nve_config_wrong_tls_address(const char *text);

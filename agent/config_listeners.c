@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the agent may listen: unix sockets and loopback.  Without TLS a peer's identity is not
- * known (S99), so nothing that another machine can reach is let through.
+ * Where the agent may listen: unix sockets, loopback, and with TLS anywhere.  Without it a peer's
+ * identity is not known (S99), so nothing that another machine can reach is let through.
  */
 #include "config_check.h"
 
@@ -50,7 +50,8 @@ static const char *check_tcp(const char *text)
 	bool v6 = *text == '[';
 
 	if (!len || len >= sizeof(host) || !is_port(colon + 1))
-		return "is no listener; write unix:/PATH, 127.0.0.1:PORT or [::1]:PORT";
+		return "is no listener; write unix:/PATH, 127.0.0.1:PORT, [::1]:PORT or "
+		       "tls:ADDRESS:PORT";
 	memcpy(host, text, len);
 	host[len] = '\0';
 	if (v6) {
@@ -59,8 +60,8 @@ static const char *check_tcp(const char *text)
 		host[len - 1] = '\0';
 	}
 	if (!is_loopback(host + v6, v6))
-		return "is not a loopback address; there is no TLS yet, so listen on unix:/PATH, "
-		       "127.0.0.1:PORT or [::1]:PORT only";
+		return "is not a loopback address; what other machines can reach needs TLS: write "
+		       "tls: before it";
 	return NULL;
 }
 
@@ -71,7 +72,10 @@ static void check_listener(struct config_check *check, uint32_t i)
 	char path[32];
 
 	snprintf(path, sizeof(path), "listeners/%u", i);
-	wrong = strncmp(text, "unix:", 5) ? check_tcp(text) : check_unix(text + 5);
+	if (!strncmp(text, "tls:", 4))
+		wrong = nve_config_wrong_tls_address(text + 4);
+	else
+		wrong = strncmp(text, "unix:", 5) ? check_tcp(text) : check_unix(text + 5);
 	if (wrong)
 		nve_config_complain(check, path, "'%s' %s", text, wrong);
 	for (uint32_t j = 0; j < i; j++)

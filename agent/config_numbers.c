@@ -39,6 +39,9 @@ static const struct number {
 	CLIENT(streams, 256, 4096),
 	CLIENT(calls, 512, 4096),
 	CLIENT(bytes, 8 << 20, 1 << 30),
+	N("tls/handshakes", tls.handshakes, tls.handshakes, 64, 1, 4096),
+	N("tls/handshake_timeout_ms", tls.handshake_timeout_ms, tls.handshake_timeout_ms, 5000, 100,
+	  60000),
 #define TIMER(name, dflt, max)                                                                     \
 	N("timers/" #name "/min_ms", timers.name.min_ms, name.min_ms, 1000, 1, UINT32_MAX),        \
 		N("timers/" #name "/max_ms", timers.name.max_ms, name.max_ms, max, 1, UINT32_MAX), \

@@ -46,6 +46,16 @@ static const cyaml_schema_field_t store_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tls_fields[] = {
+	STRING("certificate", struct raw_tls, certificate),
+	STRING("key", struct raw_tls, key),
+	STRING("client_ca", struct raw_tls, client_ca),
+	STRING("crl", struct raw_tls, crl),
+	NUMBER("handshakes", struct raw_tls, handshakes),
+	NUMBER("handshake_timeout_ms", struct raw_tls, handshake_timeout_ms),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t nva_fields[] = {
 	STRING("backend", struct raw_nva, backend),
 	STRING("source", struct raw_nva, source),
@@ -139,6 +149,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	STRING("policy", struct raw_config, policy),
 	MAPPING("store", struct raw_config, store, store_fields),
 	MAPPING("nva", struct raw_config, nva, nva_fields),
+	MAPPING("tls", struct raw_config, tls, tls_fields),
 	LIST("listeners", listeners, n_listeners, listener_entry),
 	LIST("scopes", scopes, n_scopes, scope_entry),
 	LIST("ports", ports, n_ports, port_entry),

@@ -52,6 +52,11 @@ struct raw_store {
 	uint32_t durability;
 };
 
+struct raw_tls {
+	char *certificate, *key, *client_ca, *crl;
+	uint32_t *handshakes, *handshake_timeout_ms;
+};
+
 struct raw_nva {
 	char *backend, *source;
 };
@@ -77,6 +82,7 @@ struct raw_config {
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_log log;
+	struct raw_tls tls;
 };
 
 /*

@@ -212,12 +212,17 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
 		.authz = authz,
+		.tls = { config->tls.certificate, config->tls.key, config->tls.client_ca,
+			 config->tls.crl },
+		.handshakes = config->tls.handshakes,
+		.handshake_ms = config->tls.handshake_timeout_ms,
 		.notes = notes,
 	};
 	char *err = NULL;
 	int r;
 
-	notes[n_notes++] = "listens on loopback and unix sockets only: there is no TLS yet";
+	if (!config->tls.certificate)
+		notes[n_notes++] = "listens on loopback and unix sockets only: no listener is tls:";
 	if (!config->policy)
 		notes[n_notes++] = "no policy: root, the agent's own user and all of loopback TCP "
 				   "may do everything, TLS clients nothing";
@@ -225,7 +230,6 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		notes[n_notes++] = "the datapath is fake: no frame is forwarded";
 	session.n_notes = n_notes;
 	r = nve_session_open(&session, ret, &err);
-
 	return r ? fail(session_code(r), "listeners", r, err) : NVE_EXIT_OK;
 }
 
@@ -234,7 +238,9 @@ static void log_start(const struct nve_config *config, const char *version)
 	nve_log(INFO, "starting", LOG_S("nve", config->nve), LOG_S("version", version),
 		LOG_S("datapath", config->datapath), LOG_S("store", config->store),
 		LOG_S("nva", config->nva));
-	nve_log(WARNING, "no_tls", LOG_S("so", "listening on loopback and unix sockets only"));
+	if (!config->tls.certificate)
+		nve_log(WARNING, "no_tls",
+			LOG_S("so", "listening on loopback and unix sockets only"));
 }
 
 /* The modes that 'auto' chose, and why. */

@@ -144,6 +144,7 @@ static void on_reload(uv_signal_t *signal, int signum)
 	else
 		nve_log(INFO, "reloaded", LOG_S("signal", "SIGHUP"));
 	free(err);
+	nve_session_reload(loop->server);
 	nve_session_reload_policy(loop->server);
 	turn(loop);
 	sd_notify(0, "READY=1");

@@ -19,7 +19,7 @@ void nve_loop_wake(void *loop);
 
 /*
  * Runs until SIGTERM or SIGINT, and then until the front end has answered what is outstanding,
- * five seconds at most; a second signal ends it at once.  SIGHUP reloads the NVA.
+ * five seconds at most; a second signal ends it at once.  SIGHUP reloads the NVA and TLS.
  * 0 or -errno; engine and server stay the caller's.
  */
 int nve_loop_run(struct nve_loop *loop, struct nve_engine *engine,

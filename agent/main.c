@@ -4,6 +4,7 @@
 #include "config.h"
 #include "daemon.h"
 #include "log.h"
+#include "session/tls.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -81,8 +82,8 @@ static const char help[] =
 	"      --version      print the version, and end\n"
 	"  -h, --help         this text\n"
 	"\n"
-	"Signals: SIGHUP reads the NVA's source and the policy again; SIGTERM and SIGINT end\n"
-	"the agent, the datapath goes on forwarding.\n"
+	"Signals: SIGHUP reads the NVA's source, the TLS files and the policy again; SIGTERM\n"
+	"and SIGINT end the agent, the datapath goes on forwarding.\n"
 	"Exit codes: 0 ok; 1 failure at run time; 2 usage; 3 bad configuration;\n"
 	"4 another agent runs; 5 datapath; 6 store.  See nved(8), nved.yaml(5).\n";
 
@@ -157,6 +158,27 @@ static enum nve_exit check_policy(const char *path)
 	return r ? NVE_EXIT_CONFIG : NVE_EXIT_OK;
 }
 
+/* Files are looked at as the agent would, and what has expired is told before it hurts. */
+static enum nve_exit check_tls(const struct nve_config *config)
+{
+	const struct nve_tls_files files = { config->tls.certificate, config->tls.key,
+					     config->tls.client_ca, config->tls.crl };
+	struct nve_tls *tls = NULL;
+	char *err = NULL;
+	int r;
+
+	if (!files.certificate)
+		return NVE_EXIT_OK;
+	r = nve_tls_load(&files, &tls, &err);
+	if (!r)
+		r = nve_tls_check_dates(tls, &err);
+	if (r)
+		fprintf(stderr, "%s\n", err ?: strerror(-r));
+	nve_tls_free(tls);
+	free(err);
+	return r ? NVE_EXIT_CONFIG : NVE_EXIT_OK;
+}
+
 /*
  * The configuration is good; what the NVA's source holds is looked at too, if it is there (a
  * configuration may be checked on another machine).
@@ -171,7 +193,7 @@ static enum nve_exit check_config(const char *path, const struct nve_config *con
 	char *err = NULL;
 	int r;
 
-	if (check_policy(config->policy))
+	if (check_tls(config) || check_policy(config->policy))
 		return NVE_EXIT_CONFIG;
 	if (access(config->nva_source, F_OK)) {
 		printf("%s: ok\n%s: not there yet; nved needs it to start\n", path,

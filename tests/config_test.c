@@ -29,6 +29,9 @@
 	"  - {name: p1, ifname: eth1, role: access}\n"                                             \
 	"  - {name: up, ifname: eth0, role: underlay}\n"
 
+#define OFF_HOST "what other machines can reach needs TLS: write tls: before it"
+#define FORMS    "write unix:/PATH, 127.0.0.1:PORT, [::1]:PORT or tls:ADDRESS:PORT"
+
 static const char *const datapaths[] = { "ebpf", "fake", NULL };
 static const char *const stores[] = { "sqlite", "memory", NULL };
 static const char *const nvas[] = { "local", NULL };
@@ -292,18 +295,14 @@ static const struct {
 	{ ENOUGH "listeners: []\n", "6: no listener; add unix:/run/nved/nved.sock, or remove the "
 				    "key for that default" },
 	{ ENOUGH "listeners:\n  - 127.0.0.1:1\n  - 0.0.0.0:4800\n",
-	  "8: '0.0.0.0:4800' is not a loopback address; there is no TLS yet, so listen on "
-	  "unix:/PATH, 127.0.0.1:PORT or [::1]:PORT only" },
+	  "8: '0.0.0.0:4800' is not a loopback address; " OFF_HOST },
 	{ ENOUGH "listeners: ['[2001:db8::1]:1']\n",
-	  "6: '[2001:db8::1]:1' is not a loopback address; there is no TLS yet, so listen on "
-	  "unix:/PATH, 127.0.0.1:PORT or [::1]:PORT only" },
+	  "6: '[2001:db8::1]:1' is not a loopback address; " OFF_HOST },
 	{ ENOUGH "listeners: ['localhost:1']\n",
-	  "6: 'localhost:1' is not a loopback address; there is no TLS yet, so listen on "
-	  "unix:/PATH, 127.0.0.1:PORT or [::1]:PORT only" },
-	{ ENOUGH "listeners: ['127.0.0.1:0']\n",
-	  "6: '127.0.0.1:0' is no listener; write unix:/PATH, 127.0.0.1:PORT or [::1]:PORT" },
+	  "6: 'localhost:1' is not a loopback address; " OFF_HOST },
+	{ ENOUGH "listeners: ['127.0.0.1:0']\n", "6: '127.0.0.1:0' is no listener; " FORMS },
 	{ ENOUGH "listeners: ['127.0.0.1:65536']\n",
-	  "6: '127.0.0.1:65536' is no listener; write unix:/PATH, 127.0.0.1:PORT or [::1]:PORT" },
+	  "6: '127.0.0.1:65536' is no listener; " FORMS },
 	{ ENOUGH "listeners: ['[::1:1']\n", "6: '[::1:1' lacks a bracket; write [::1]:PORT" },
 	{ ENOUGH "listeners: ['unix:x']\n",
 	  "6: 'unix:x' is not a whole path; write unix:/run/nved/nved.sock" },

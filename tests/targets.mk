@@ -4,7 +4,7 @@
 .PHONY: demo test test-unit test-e2e e2e-tools need-root
 
 PY := /usr/bin/python3
-PY_PROTOS := nve/v1/nve nve/v1/plan nve/v1/reason google/rpc/status google/rpc/error_details
+PY_PROTOS := $(OUR_PROTOS:%.proto=%)
 PY_GEN := $(PY_PROTOS:%=$(G)/py/%_pb2.py)
 TAG_OBJ := $(G)/tests/tag.bpf.o
 
@@ -103,6 +103,15 @@ bench-control: need-root ## measure the agent against a bare echo server, about 
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory all e2e-tools $(B)/bench-control
 	$(Q)$(PY) tests/bench/control/control.py
+
+# --- chaos -------------------------------------------------------------------------------------
+
+.PHONY: chaos
+SECONDS ?= 290
+chaos: need-root ## what can fail fails while tenants' frames pass, ten minutes (root; SECONDS, SEED)
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all e2e-tools
+	$(Q)$(PY) tests/e2e/test_chaos.py --seconds=$(SECONDS) $(if $(SEED),--seed=$(SEED))
 
 # --- other kernels -----------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ int ctl_call_stream(struct ctl *ctl, const struct ctl_call *call, ctl_take take,
 	int r = 0;
 
 	if (!ctl->client)
-		r = ctl_client_new(ctl->target, &ctl->client);
+		r = ctl_client_new(ctl->target, ctl->tls, &ctl->client);
 	if (r < 0)
 		return ctl_broken(r, "cannot start");
 	r = ctl_client_call(ctl->client, call, take, arg, &outcome);

@@ -40,18 +40,31 @@ struct exchange {
 	grpc_metadata_array trailing;
 };
 
-int ctl_client_new(const char *target, struct ctl_client **ret)
+static grpc_channel_credentials *make_credentials(const struct ctl_tls *tls)
+{
+	grpc_ssl_pem_key_cert_pair pair;
+
+	if (!tls)
+		return grpc_insecure_credentials_create();
+	pair = (grpc_ssl_pem_key_cert_pair){ tls->key, tls->cert };
+	return grpc_ssl_credentials_create_ex(tls->ca, &pair, NULL, NULL);
+}
+
+int ctl_client_new(const char *target, const struct ctl_tls *tls, struct ctl_client **ret)
 {
 	grpc_arg args[] = {
 		{ .type = GRPC_ARG_INTEGER,
 		  .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
 		  .value.integer = MESSAGE_MAX },
-		/* The agent is on this machine: http_proxy is not meant for it. */
+		/* The agent is near: http_proxy is not meant for it. */
 		{ .type = GRPC_ARG_INTEGER,
 		  .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY,
 		  .value.integer = 0 },
+		{ .type = GRPC_ARG_STRING,
+		  .key = (char *)GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
+		  .value.string = tls ? (char *)tls->name : NULL },
 	};
-	grpc_channel_args list = { sizeof(args) / sizeof(args[0]), args };
+	grpc_channel_args list = { tls && tls->name ? 3 : 2, args };
 	struct ctl_client *client = calloc(1, sizeof(*client));
 	grpc_channel_credentials *creds;
 
@@ -61,7 +74,7 @@ int ctl_client_new(const char *target, struct ctl_client **ret)
 	 */
 	setenv("GRPC_VERBOSITY", "NONE", 0);
 	grpc_init();
-	creds = grpc_insecure_credentials_create();
+	creds = make_credentials(tls);
 	client->channel = grpc_channel_create(target, creds, &list);
 	grpc_channel_credentials_release(creds);
 	client->cq = grpc_completion_queue_create_for_pluck(NULL);

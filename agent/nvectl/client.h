@@ -42,8 +42,14 @@ struct ctl_call {
  */
 typedef int (*ctl_take)(void *arg, ProtobufCMessage **message);
 
-/* 'target' as gRPC names it.  Does not connect yet.  Returns 0 or -ENOMEM. */
-int ctl_client_new(const char *target, struct ctl_client **ret);
+/* What TLS needs, read: the texts of PEM files. */
+struct ctl_tls {
+	char *ca, *cert, *key;
+	const char *name; /* in the agent's certificate; NULL: that of the target */
+};
+
+/* 'target' as gRPC names it; 'tls' NULL: without.  Does not connect yet.  Returns 0 or -ENOMEM. */
+int ctl_client_new(const char *target, const struct ctl_tls *tls, struct ctl_client **ret);
 void ctl_client_free(struct ctl_client *client); /* NULL is fine */
 
 /*

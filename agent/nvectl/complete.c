@@ -102,7 +102,7 @@ static void offer_names(struct ctl *ctl, enum ctl_words words, struct offer *o)
 		return;
 	call = (struct ctl_call){ sources[words].method, sources[words].request,
 				  sources[words].reply, PATIENCE_MS, false };
-	if (ctl_client_new(ctl->target, &ctl->client) < 0)
+	if (ctl_client_new(ctl->target, ctl->tls, &ctl->client) < 0)
 		return;
 	/* Without an agent there is nothing to offer, and nothing to say in the middle of a line.
 	 */
@@ -236,10 +236,13 @@ int ctl_complete(struct ctl *ctl, int n_words, char **words)
 	struct offer o = { last, "", 0 };
 	struct place p = { 0 };
 	const struct ctl_option *opt;
+	char why[512];
+	bool tls;
 
 	for (int i = 0; i + 1 < n_words; i++)
 		walk(ctl, &p, words[i]);
-	if (ctl_parse_server(ctl->server, ctl->target, sizeof(ctl->target)) < 0)
+	if (ctl_parse_server(ctl->server, ctl->target, sizeof(ctl->target), &tls) < 0 ||
+	    (tls && ctl_tls_load(ctl, why, sizeof(why)) < 0))
 		return CTL_OK;
 	opt = p.option ? p.option : split_value(&p, last, &o);
 	if (opt) {

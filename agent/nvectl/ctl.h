@@ -34,12 +34,20 @@ struct ctl {
 	struct ctl_input in;
 	char target[256];    /* of the agent, as gRPC names it */
 	const char *server;  /* as the user named it */
+	struct ctl_tls *tls; /* NULL: none */
 	uint64_t timeout_ms; /* 0: none */
 	bool timeout_given;
 	bool json;
 	bool bold;
 	struct ctl_client *client; /* from the first call on */
 };
+
+/*
+ * Reads the files that the options --tls-* name, or $NVED_TLS_*, into ctl->tls.  -EINVAL with the
+ * sentence to print in 'why'.
+ */
+int ctl_tls_load(struct ctl *ctl, char *why, size_t why_len);
+void ctl_tls_free(struct ctl *ctl);
 
 /* Each prints "nvectl: ..." on stderr and returns the exit code. */
 int ctl_usage(const struct ctl *ctl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -196,6 +196,10 @@ static const char *advice(int err)
 	}
 }
 
+static const char tls_advice[] =
+	"check that nved listens there with tls:, and that each trusts the "
+	"other's certificate: nved's log says whom it refused and why";
+
 static int print_unreachable(const struct ctl *ctl, const struct ctl_outcome *outcome)
 {
 	const char *path = strncmp(ctl->target, "unix:", 5) ? NULL : ctl->target + 5;
@@ -212,7 +216,7 @@ static int print_unreachable(const struct ctl *ctl, const struct ctl_outcome *ou
 			what = last + 2;
 		fprintf(stderr, "nvectl: cannot reach the agent at %s: ", ctl->server);
 		print_sentence(err ? strerror(-err) : *what ? what : "the connection was lost");
-		print_remedy(advice(err));
+		print_remedy(ctl->tls ? tls_advice : advice(err));
 	}
 	putc('\n', stderr);
 	return CTL_UNREACHABLE;

@@ -33,19 +33,18 @@ static int read_globals(struct ctl *ctl)
 	const char *server = ctl_option_value(&ctl->in, "server");
 	const char *timeout = ctl_option_value(&ctl->in, "timeout");
 	const char *output = ctl_option_value(&ctl->in, "output");
-	int r;
+	char why[512];
+	bool tls;
 
 	if (server)
 		ctl->server = server;
-	r = ctl_parse_server(ctl->server, ctl->target, sizeof(ctl->target));
-	if (r == -EPERM)
+	if (ctl_parse_server(ctl->server, ctl->target, sizeof(ctl->target), &tls) < 0)
 		return ctl_usage(ctl,
-				 "'%s' is not on this machine: without TLS only a unix socket or a "
-				 "loopback address will do",
+				 "'%s' is no address of an agent: use unix:PATH, HOST:PORT or "
+				 "tls:HOST:PORT",
 				 ctl->server);
-	if (r < 0)
-		return ctl_usage(ctl, "'%s' is no address of an agent: use unix:PATH or HOST:PORT",
-				 ctl->server);
+	if (tls && ctl_tls_load(ctl, why, sizeof(why)) < 0)
+		return ctl_usage(ctl, "%s", why);
 	if (timeout && ctl_parse_seconds(timeout, &ctl->timeout_ms) < 0)
 		return ctl_usage(ctl, "--timeout '%s': use seconds, from 0.001 to 86400", timeout);
 	ctl->timeout_given = timeout != NULL;
@@ -99,6 +98,7 @@ int main(int argc, char **argv)
 	else
 		r = parse_and_run(&ctl, argc, argv);
 	ctl_client_free(ctl.client);
+	ctl_tls_free(&ctl);
 	ctl_input_free(&ctl.in);
 	if ((fflush(stdout) || ferror(stdout)) && r == CTL_OK)
 		r = ctl_broken(errno ? -errno : -EIO, "cannot write the output");

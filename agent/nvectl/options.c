@@ -15,12 +15,22 @@
 
 const struct ctl_option ctl_global_options[] = {
 	{ "server", 's', "ADDR", CTL_WORDS_ANY, false, false,
-	  "the agent: unix:PATH or loopback HOST:PORT\n"
-	  "(default $NVED_SERVER, else unix:/run/nved/nved.sock)" },
+	  "the agent: unix:PATH, loopback HOST:PORT, or with TLS\n"
+	  "tls:HOST:PORT (default $NVED_SERVER, else\n"
+	  "unix:/run/nved/nved.sock)" },
 	{ "output", 'o', "table|json", CTL_WORDS_OUTPUT, false, false,
 	  "a table for people (default), or one JSON document" },
 	{ "timeout", 't', "SECONDS", CTL_WORDS_ANY, false, false,
 	  "how long to wait for an answer (default 10)" },
+	{ "tls-ca", 0, "FILE", CTL_WORDS_ANY, false, false,
+	  "who may vouch for the agent (default $NVED_TLS_CA)" },
+	{ "tls-cert", 0, "FILE", CTL_WORDS_ANY, false, false,
+	  "this client's certificate (default $NVED_TLS_CERT)" },
+	{ "tls-key", 0, "FILE", CTL_WORDS_ANY, false, false,
+	  "and its key (default $NVED_TLS_KEY)" },
+	{ "tls-name", 0, "NAME", CTL_WORDS_ANY, false, false,
+	  "the agent's name in its certificate, if it is not HOST\n"
+	  "(default $NVED_TLS_NAME)" },
 	{ "help", 'h', NULL, CTL_WORDS_ANY, false, false, "explain the command" },
 	{ "version", 'V', NULL, CTL_WORDS_ANY, false, false, "print nvectl's own version" },
 	{ 0 },

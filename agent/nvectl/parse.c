@@ -210,7 +210,7 @@ static bool is_loopback(const char *host)
 	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-static int parse_host_port(const char *text, char *ret, size_t len)
+static int parse_host_port(const char *text, char *ret, size_t len, bool *tls)
 {
 	const char *colon = strrchr(text, ':');
 	char host[256];
@@ -231,24 +231,26 @@ static int parse_host_port(const char *text, char *ret, size_t len)
 		return -EINVAL;
 	memcpy(host, text, n);
 	host[n] = '\0';
-	if (!is_loopback(host))
-		return -EPERM;
+	*tls |= !is_loopback(host);
 	n = (size_t)snprintf(ret, len, strchr(host, ':') ? "ipv6:[%s]:%u" : "dns:///%s:%u", host,
 			     port);
 	return n < len ? 0 : -EINVAL;
 }
 
-int ctl_parse_server(const char *text, char *ret, size_t len)
+int ctl_parse_server(const char *text, char *ret, size_t len, bool *tls)
 {
 	static const char unix_prefix[] = "unix:", abstract_prefix[] = "unix-abstract:";
 	const char *prefix = "";
 
+	*tls = !strncmp(text, "tls:", 4);
+	if (*tls)
+		return parse_host_port(text + 4, ret, len, tls);
 	if (text[0] == '/')
 		prefix = unix_prefix;
 	else if (!strncmp(text, unix_prefix, sizeof(unix_prefix) - 1))
 		text += text[5] ? 0 : 5; /* no path: refused below */
 	else if (strncmp(text, abstract_prefix, sizeof(abstract_prefix) - 1))
-		return parse_host_port(text, ret, len);
+		return parse_host_port(text, ret, len, tls);
 	if (!*text || strlen(prefix) + strlen(text) >= len)
 		return -EINVAL;
 	snprintf(ret, len, "%s%s", prefix, text);

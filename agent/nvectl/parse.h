@@ -41,7 +41,8 @@ int ctl_parse_seconds(const char *text, uint64_t *ret_ms);
 /* name=value; a '!' at the end makes it critical and is no part of the value.  Cuts 'text'. */
 int ctl_parse_param(char *text, struct ctl_param *ret);
 /*
- * unix:PATH, /PATH, unix-abstract:NAME, or HOST:PORT with a loopback HOST; what gRPC calls a
- * target is written to 'ret'.  -EPERM: well written, but the way there would not be protected.
+ * unix:PATH, /PATH, unix-abstract:NAME, HOST:PORT or tls:HOST:PORT; what gRPC calls a target is
+ * written to 'ret', and to 'tls' whether the way there must be protected: with tls:, and to every
+ * host but loopback.
  */
-int ctl_parse_server(const char *text, char *ret, size_t len);
+int ctl_parse_server(const char *text, char *ret, size_t len, bool *tls);

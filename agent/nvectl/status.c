@@ -83,6 +83,34 @@ static void print_policy(const Nve__V1__Status *st)
 	putchar('\n');
 }
 
+static void print_tls(const Nve__V1__TlsState *tls)
+{
+	char until[CTL_ADDR_TEXT], crl[CTL_ADDR_TEXT] = "none";
+
+	ctl_text_time(tls->certificate_until * 1000000000, until, sizeof(until));
+	if (tls->crl_until)
+		ctl_text_time(tls->crl_until * 1000000000, crl, sizeof(crl));
+	printf("%-12scertificate until %s, revocations until %s\n", "TLS", until, crl);
+	printf("%-12s%u connected, %u at the handshake; %" PRIu64 " accepted, %" PRIu64
+	       " refused, %" PRIu64 " revoked\n",
+	       "", tls->connections, tls->handshakes, tls->accepted, tls->refused, tls->revoked);
+}
+
+static void print_listeners(const Nve__V1__Status *st)
+{
+	for (size_t i = 0; i < st->n_listeners; i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s%s%s%s", st->listeners[i],
+			 i < st->n_listening ? " (" : "",
+			 i < st->n_listening ? st->listening[i]->security : "",
+			 i < st->n_listening ? ")" : "");
+		print_line(i ? "" : "Listens on", text);
+	}
+	if (st->tls)
+		print_tls(st->tls);
+}
+
 static void print_facts(const Nve__V1__Status *st)
 {
 	char text[CTL_ADDR_TEXT];
@@ -96,8 +124,7 @@ static void print_facts(const Nve__V1__Status *st)
 	print_line("NVA", st->nva);
 	print_line("Store", st->store);
 	print_line("Durability", st->durability);
-	for (size_t i = 0; i < st->n_listeners; i++)
-		print_line(i ? "" : "Listens on", st->listeners[i]);
+	print_listeners(st);
 	printf("%-12s%u\n", "Sessions", st->sessions);
 	printf("%-12s%u bytes a message, %u requests outstanding\n", "Limits",
 	       st->max_message_bytes, st->max_outstanding);

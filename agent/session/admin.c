@@ -249,7 +249,7 @@ static int reply_status(const struct nve_admin_env *env, uint16_t owner, struct 
 	add_pools(env, &pools);
 	add_counters(env, &counters);
 	add_refusals(env, &refusals);
-	if (pools.full || counters.full || refusals.full)
+	if (pools.full || counters.full || refusals.full || !nve_admin_tls(env, arena, &m))
 		return -ENOMEM;
 	m.nve = (char *)env->nve;
 	m.version = (char *)env->version;

@@ -7,6 +7,7 @@
 
 #include "session/authz.h"
 #include "session/codec.h"
+#include "session/door.h"
 
 enum { NVE_ADMIN_PIECE = 256 };
 
@@ -24,6 +25,7 @@ struct nve_admin_env {
 	uint32_t n_listeners, n_notes;
 	const char *const *listeners;
 	const char *const *notes;
+	const struct nve_door_counters *door; /* NULL: no listener is TLS */
 };
 
 enum nve_admin_call {

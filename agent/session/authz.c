@@ -3,6 +3,7 @@
  * The policy in force, and what an identity may see.  The role of each number is looked up once
  * for each policy.
  */
+#include "log.h"
 #include "session/authz_internal.h"
 
 #include <errno.h>
@@ -101,7 +102,12 @@ uint16_t nve_authz_owner(struct nve_authz *a, const char *identity)
 	owner = nve_engine_find_owner(a->engine, identity);
 	if (owner || !nve_policy_role(a->policy, identity))
 		return owner;
-	return nve_engine_owner(a->engine, identity);
+	owner = nve_engine_owner(a->engine, identity);
+	if (!owner)
+		nve_log(ERROR, "identities_full", LOG_S("identity", identity),
+			LOG_U("max", NVE_ENGINE_OWNERS),
+			LOG_S("so", "it may do nothing until the agent is started again"));
+	return owner;
 }
 
 const struct nve_role *nve_authz_role(struct nve_authz *a, uint16_t owner)

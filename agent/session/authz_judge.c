@@ -24,6 +24,12 @@ static bool signals(const struct nve_event *ev)
 	return ev->kind == NVE_EV_ASSOCIATE || ev->kind == NVE_EV_ACTIVATE;
 }
 
+/* Clear without a VN; one whose VN is not known has its name. */
+static bool names_every_vn(const struct nve_event *ev, const char *vn_name)
+{
+	return ev->kind == NVE_EV_CLEAR && !ev->key.vn_id && !*vn_name;
+}
+
 static enum nve_reason check_addrs(const struct nve_role *role, const struct nve_event *ev,
 				   struct nve_answer *answer)
 {
@@ -41,7 +47,7 @@ static enum nve_reason check_addrs(const struct nve_role *role, const struct nve
 static enum nve_reason check_named(const struct nve_role *role, const struct nve_event *ev,
 				   const char *vn_name, struct nve_answer *answer)
 {
-	bool every_vn = ev->kind == NVE_EV_CLEAR && !ev->key.vn_id && !*vn_name;
+	bool every_vn = names_every_vn(ev, vn_name);
 	bool tsi = names_tsi(ev);
 
 	if (!nve_role_port(role, ev->key.port))
@@ -67,11 +73,11 @@ static bool takes_down(const struct nve_event *ev)
 }
 
 /* The VN is disconnected, or cleared of a TSI, as far as it is the client's. */
-static bool only_own(const struct nve_role *role, const struct nve_event *ev)
+static bool only_own(const struct nve_role *role, const struct nve_event *ev, const char *vn_name)
 {
 	if (ev->kind == NVE_EV_VN_DISCONNECT) /* takes TSIs along, whatever their IDs */
 		return role->owns != NVE_OWNS_ANY || !nve_role_all_tsis(role);
-	return ev->kind == NVE_EV_CLEAR && !ev->key.vn_id && role->owns != NVE_OWNS_ANY;
+	return names_every_vn(ev, vn_name) && role->owns != NVE_OWNS_ANY;
 }
 
 static bool holds(const struct nve_authz *a, const struct nve_event *ev)
@@ -109,7 +115,7 @@ static enum nve_reason judge(const struct nve_authz *a, const struct nve_role *r
 	/* What is one's own can go, also when the policy would not let it come any more. */
 	if (tsi && tsi->owner == ev->owner && takes_down(ev))
 		return NVE_REASON_OK;
-	if (only_own(role, ev)) {
+	if (only_own(role, ev, vn_name)) {
 		ev->flags |= NVE_EV_OWN_ONLY;
 		if (ev->kind == NVE_EV_CLEAR || holds(a, ev))
 			return NVE_REASON_OK;

@@ -70,5 +70,9 @@ struct nve_codec_qos {
 };
 Nve__V1__Qos *nve_encode_qos(const struct nve_qos *qos, struct nve_codec_qos *m);
 
+/* admin_tls.c: how the agent is reached; false: no memory. */
+struct nve_admin_env;
+bool nve_admin_tls(const struct nve_admin_env *env, struct nve_arena *arena, Nve__V1__Status *m);
+
 /* Packs into the arena; 0 or -ENOMEM. */
 int nve_codec_pack(const ProtobufCMessage *msg, struct nve_arena *arena, struct nve_bytes *ret);

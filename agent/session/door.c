@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door's thread and its listening sockets. */
+/* The door's thread: accepts, and gives each connection to whom it belongs. */
 #include "session/door.h"
 
 #include <errno.h>
@@ -11,18 +11,23 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "session/door_internal.h"
+#include "session/tls.h"
 
 enum {
 	EVENTS = 64,
-	ACCEPTS = 16,        /* of one socket in a row, before it is the others' turn */
-	PAUSE_NS = 100000000 /* when there is no room: look again after so long */
+	ACCEPTS = 16, /* of one socket in a row, before it is the others' turn */
+	LOGS = 50,    /* refusals that are logged in a second */
+	HANDSHAKES = 64,
+	HANDSHAKE_MS = 5000,
 };
+
+#define PAUSE_NS UINT64_C(100000000) /* when there is no room: look again after so long */
+
+/* Listening sockets --------------------------------------------------------------------------- */
 
 static void close_entrances(struct nve_door *d)
 {
@@ -33,33 +38,79 @@ static void close_entrances(struct nve_door *d)
 	}
 }
 
-/* Polls the listening sockets, or lets new connections wait in the kernel's queue. */
-static void set_listening(struct nve_door *d, bool on)
+static void poll_entrance(struct nve_entrance *e, uint64_t resume_ns)
 {
-	d->listening = on;
-	for (uint32_t i = 0; i < d->n_entrances; i++) {
-		struct nve_entrance *e = &d->entrances[i];
-		struct epoll_event ev = { .events = on ? EPOLLIN : 0, .data.ptr = &e->watch };
+	struct epoll_event ev = { .events = resume_ns ? 0 : EPOLLIN, .data.ptr = &e->watch };
 
-		if (e->fd >= 0)
-			epoll_ctl(d->epoll, EPOLL_CTL_MOD, e->fd, &ev);
+	e->resume_ns = resume_ns;
+	if (e->fd >= 0)
+		epoll_ctl(e->door->epoll, EPOLL_CTL_MOD, e->fd, &ev);
+}
+
+/* New connections wait in the kernel's queue. */
+void nve_entrance_pause(struct nve_entrance *e, uint64_t ns)
+{
+	poll_entrance(e, nve_door_now() + ns);
+}
+
+static void pause_all(struct nve_door *d)
+{
+	for (uint32_t i = 0; i < d->n_entrances; i++)
+		nve_entrance_pause(&d->entrances[i], PAUSE_NS);
+}
+
+static void resume(struct nve_door *d, uint64_t now)
+{
+	for (uint32_t i = 0; i < d->n_entrances; i++) {
+		if (d->entrances[i].resume_ns && d->entrances[i].resume_ns <= now)
+			poll_entrance(&d->entrances[i], 0);
 	}
 }
 
-void nve_door_pause(struct nve_door *d)
+/* Those who come ------------------------------------------------------------------------------ */
+
+void nve_door_refused(struct nve_door *d, const struct nve_visitor *v, const char *why)
 {
-	set_listening(d, false);
-	d->resume_ns = nve_door_now() + PAUSE_NS;
+	uint64_t second = nve_door_now() / 1000000000u;
+
+	if (second != d->log_second) {
+		if (d->unlogged)
+			nve_log(WARNING, "clients_refused", LOG_U("more", d->unlogged));
+		d->log_second = second;
+		d->logged = d->unlogged = 0;
+	}
+	if (d->logged++ < LOGS)
+		nve_log(WARNING, "client_refused", LOG_S("address", v->address),
+			LOG_S("claims", *v->peer.identity ? v->peer.identity : NULL),
+			LOG_S("why", why));
+	else
+		d->unlogged++;
+}
+
+uint64_t nve_door_enter(struct nve_door *d, int fd, const struct nve_visitor *v)
+{
+	uint64_t id = d->config.ops->enter(d->config.arg, fd, v);
+
+	if (id > 0) {
+		if (!v->barred)
+			nve_log(INFO, "client_authenticated", LOG_S("address", v->address),
+				LOG_S("identity", v->peer.identity));
+		return id;
+	}
+	nve_door_refused(d, v, "there are as many connections as there may be");
+	close(fd);
+	pause_all(d);
+	return 0;
 }
 
 static void enter_unix(struct nve_door *d, int fd)
 {
-	struct nve_visitor v = { .peer.kind = NVE_PEER_UNIX };
+	struct nve_visitor v = { .peer.kind = NVE_PEER_UNIX, .address = "unix" };
 	socklen_t len = sizeof(struct ucred);
 	struct ucred cred;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
-		nve_log(WARNING, "client_refused", LOG_S("address", "unix"), LOG_E(-errno));
+		nve_door_refused(d, &v, strerror(errno));
 		close(fd);
 		return;
 	}
@@ -71,80 +122,54 @@ static void enter_unix(struct nve_door *d, int fd)
 	nve_door_enter(d, fd, &v);
 }
 
-uint64_t nve_door_enter(struct nve_door *d, int fd, const struct nve_visitor *v)
+static bool accept_one(struct nve_entrance *e)
 {
-	uint64_t id = d->config.ops->enter(d->config.arg, fd, v);
+	struct nve_visitor v = { .peer.kind = NVE_PEER_TLS };
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	int fd = accept4(e->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (id > 0) {
-		nve_log(INFO, "client_authenticated", LOG_S("address", v->address),
-			LOG_S("identity", v->peer.identity));
-		return id;
+	if (fd >= 0 && e->tls) {
+		nve_door_write_address(&from, v.address);
+		nve_pipe_begin(e, fd, &v);
+	} else if (fd >= 0) {
+		enter_unix(e->door, fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		nve_log(ERROR, "accept_failed", LOG_E(-errno));
+		pause_all(e->door);
+	} else {
+		return errno == EINTR || errno == ECONNABORTED;
 	}
-	nve_log(WARNING, "client_refused", LOG_S("address", v->address),
-		LOG_S("identity", v->peer.identity),
-		LOG_S("why", "there are as many connections as there may be"));
-	close(fd);
-	nve_door_pause(d);
-	return 0;
+	return true;
 }
 
 static void entrance_ready(struct nve_watch *watch, uint32_t events)
 {
 	struct nve_entrance *e = (struct nve_entrance *)watch; /* its first member */
-	struct nve_door *d = e->door;
 
 	(void)events;
-	for (int i = 0; i < ACCEPTS && d->listening; i++) {
-		int fd = accept4(e->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			enter_unix(d, fd);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-			   errno == ENOBUFS) {
-			nve_log(ERROR, "accept_failed", LOG_E(-errno));
-			nve_door_pause(d);
-		} else if (errno != EINTR && errno != ECONNABORTED) {
-			return; /* EAGAIN: no more */
-		}
+	for (int i = 0; i < ACCEPTS && e->fd >= 0 && !e->resume_ns; i++) {
+		if ((e->tls && !nve_pipe_room(e)) || !accept_one(e))
+			return;
 	}
 }
 
-static int bind_unix(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	mode_t old;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	strcpy(sun.sun_path, path); /* nve_listeners_take() has measured it */
-	old = umask(0117);          /* no moment in which a socket is open to others */
-	if (bind(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, SOMAXCONN) < 0)
-		r = -errno;
-	umask(old);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-int nve_door_listen(struct nve_door *d, const char *address)
+int nve_door_listen(struct nve_door *d, const char *address, uint16_t *port)
 {
 	struct nve_entrance *e = &d->entrances[d->n_entrances];
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &e->watch };
-	int fd;
+	bool tls = strncmp(address, "tls:", 4) == 0;
+	int fd, r;
 
 	if (d->n_entrances == NVE_ENTRANCES_MAX)
 		return -E2BIG;
-	fd = bind_unix(address + strlen("unix:"));
+	*port = 0;
+	fd = tls ? nve_door_bind_tls(address + 4, port) : nve_door_bind_unix(address + 5);
 	if (fd < 0)
 		return fd;
-	*e = (struct nve_entrance){ .watch.ready = entrance_ready, .door = d, .fd = fd };
+	*e = (struct nve_entrance){ { entrance_ready }, d, fd, tls, 0 };
 	if (epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
-		int r = -errno;
-
+		r = -errno;
 		close(fd);
 		return r;
 	}
@@ -154,6 +179,17 @@ int nve_door_listen(struct nve_door *d, const char *address)
 
 /* The thread ---------------------------------------------------------------------------------- */
 
+static void take_loaded(struct nve_door *d)
+{
+	struct nve_tls *tls = atomic_exchange(&d->loaded, NULL);
+
+	if (!tls)
+		return;
+	nve_tls_free(d->tls);
+	d->tls = tls;
+	nve_pipes_recheck(d);
+}
+
 static void called(struct nve_watch *watch, uint32_t events)
 {
 	struct nve_door *d = (struct nve_door *)watch; /* its first member */
@@ -162,23 +198,31 @@ static void called(struct nve_watch *watch, uint32_t events)
 	(void)events;
 	if (read(d->wake, &n, sizeof(n)) < 0)
 		return;
+	take_loaded(d);
 	if (atomic_load(&d->shut))
 		close_entrances(d);
 }
 
 static int timeout_ms(const struct nve_door *d)
 {
-	uint64_t now = nve_door_now();
+	uint64_t next = nve_pipes_next(d), now = nve_door_now();
 
-	if (d->listening)
+	for (uint32_t i = 0; i < d->n_entrances; i++) {
+		uint64_t resume_ns = d->entrances[i].resume_ns;
+
+		if (resume_ns && resume_ns < next)
+			next = resume_ns;
+	}
+	if (next == UINT64_MAX)
 		return -1;
-	return d->resume_ns > now ? (int)((d->resume_ns - now) / 1000000 + 1) : 0;
+	return next > now ? (int)((next - now) / 1000000 + 1) : 0;
 }
 
 static void *run(void *arg)
 {
 	struct nve_door *d = arg;
 	struct epoll_event events[EVENTS];
+	uint64_t now;
 
 	while (!atomic_load(&d->over)) {
 		int n = epoll_wait(d->epoll, events, EVENTS, timeout_ms(d));
@@ -188,8 +232,9 @@ static void *run(void *arg)
 
 			watch->ready(watch, events[i].events);
 		}
-		if (!d->listening && nve_door_now() >= d->resume_ns)
-			set_listening(d, true);
+		now = nve_door_now();
+		nve_pipes_turn(d, now);
+		resume(d, now);
 	}
 	return NULL;
 }
@@ -210,8 +255,10 @@ int nve_door_new(const struct nve_door_config *config, struct nve_door **ret)
 	if (!d)
 		return -ENOMEM;
 	d->config = *config;
+	d->config.handshakes = config->handshakes ?: HANDSHAKES;
+	d->config.handshake_ms = config->handshake_ms ?: HANDSHAKE_MS;
 	d->watch.ready = called;
-	d->listening = true;
+	nve_pipes_init(d);
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
 	d->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ev.data.ptr = &d->watch;
@@ -220,6 +267,9 @@ int nve_door_new(const struct nve_door_config *config, struct nve_door **ret)
 		nve_door_free(d);
 		return r;
 	}
+	d->tls = config->tls;
+	if (d->tls)
+		nve_tls_dates(d->tls, &d->dates);
 	*ret = d;
 	return 0;
 }
@@ -246,6 +296,26 @@ void nve_door_shut(struct nve_door *d)
 	call(d);
 }
 
+void nve_door_reload(struct nve_door *d, struct nve_tls *tls)
+{
+	nve_tls_dates(tls, &d->dates);
+	nve_tls_free(atomic_exchange(&d->loaded, tls)); /* one that was not taken yet */
+	call(d);
+}
+
+bool nve_door_count(struct nve_door *d, struct nve_door_counters *ret)
+{
+	if (!d->dates.loaded)
+		return false;
+	ret->accepted = atomic_load(&d->accepted);
+	ret->refused = atomic_load(&d->refused);
+	ret->barred = atomic_load(&d->barred);
+	ret->shaking = atomic_load(&d->n_shaking);
+	ret->connections = atomic_load(&d->n_open);
+	ret->dates = d->dates;
+	return true;
+}
+
 void nve_door_free(struct nve_door *d)
 {
 	if (!d)
@@ -256,6 +326,9 @@ void nve_door_free(struct nve_door *d)
 		pthread_join(d->thread, NULL);
 	}
 	close_entrances(d);
+	nve_pipes_close(d);
+	nve_tls_free(d->tls);
+	nve_tls_free(atomic_load(&d->loaded));
 	if (d->epoll >= 0)
 		close(d->epoll);
 	if (d->wake >= 0)

@@ -24,6 +24,25 @@ static char *copy_string(const char *text)
 	return strdup(text ? text : "");
 }
 
+/* What is not given stays so. */
+static bool copy_files(struct nve_tls_files *to, const struct nve_tls_files *from)
+{
+	*to = (struct nve_tls_files){ from->certificate ? strdup(from->certificate) : NULL,
+				      from->key ? strdup(from->key) : NULL,
+				      from->client_ca ? strdup(from->client_ca) : NULL,
+				      from->crl ? strdup(from->crl) : NULL };
+	return !to->certificate == !from->certificate && !to->key == !from->key &&
+	       !to->client_ca == !from->client_ca && !to->crl == !from->crl;
+}
+
+static void free_files(struct nve_tls_files *files)
+{
+	free((char *)files->certificate);
+	free((char *)files->key);
+	free((char *)files->client_ca);
+	free((char *)files->crl);
+}
+
 /* NULL-terminated, so that a half-made list can be freed. */
 static const char *const *copy_list(const char *const *list, uint32_t n)
 {
@@ -65,8 +84,8 @@ int nve_config_copy(struct nve_session_config *to, const struct nve_session_conf
 		to->limits.outstanding = OUTSTANDING_DEFAULT;
 	if (to->limits.message_bytes == 0)
 		to->limits.message_bytes = MESSAGE_BYTES_DEFAULT;
-	return to->nve && to->version && to->store && to->durability &&
-			       is_whole(to->listeners, to->n_listeners) &&
+	return copy_files(&to->tls, &from->tls) && to->nve && to->version && to->store &&
+			       to->durability && is_whole(to->listeners, to->n_listeners) &&
 			       is_whole(to->notes, to->n_notes)
 		       ? 0
 		       : -ENOMEM;
@@ -78,6 +97,7 @@ void nve_config_release(struct nve_session_config *config)
 	free((char *)config->version);
 	free((char *)config->store);
 	free((char *)config->durability);
+	free_files(&config->tls);
 	free_list(config->listeners, config->n_listeners);
 	free_list(config->notes, config->n_notes);
 }
@@ -120,8 +140,8 @@ static int bind_one(struct nve_session_server *s, uint32_t i, grpc_server_creden
 	const char *address = s->config.listeners[i];
 	int port, r;
 
-	if (strncmp(address, "unix:", 5) == 0) {
-		r = nve_door_listen(s->door, address);
+	if (strncmp(address, "unix:", 5) == 0 || strncmp(address, "tls:", 4) == 0) {
+		r = nve_door_listen(s->door, address, &s->bound[i]);
 		return r < 0 ? r : nve_listeners_bound(s->listeners, i);
 	}
 	port = grpc_server_add_http2_port(s->server, address, creds);
@@ -143,8 +163,8 @@ int nve_bind(struct nve_session_server *s, char **err)
 	for (uint32_t i = 0; i < s->config.n_listeners && r == 0; i++) {
 		r = bind_one(s, i, creds);
 		if (r < 0 && err &&
-		    asprintf(err, "listener '%s': cannot listen; does another process have it?",
-			     s->config.listeners[i]) < 0)
+		    asprintf(err, "listener '%s': cannot listen: %s", s->config.listeners[i],
+			     r == -EADDRINUSE ? "does another process have it?" : strerror(-r)) < 0)
 			*err = NULL;
 	}
 	grpc_server_credentials_release(creds);

@@ -11,10 +11,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "session/grpc_internal.h"
+#include "session/grpc_stream.h"
 
 enum {
-	GUESTS_MAX = 4096,
+	GUESTS_MAX = 8192,
 	DESCRIPTORS_EACH = 4, /* of a connection through TLS, and a stream's share of the rest */
 };
 
@@ -26,7 +26,9 @@ struct guest {
 
 struct nve_peers {
 	pthread_mutex_t lock;
-	grpc_server *server;
+	struct nve_session_server *s;
+	struct nve_work expel;
+	atomic_bool expelling; /* the work is posted */
 	uint64_t last_id;
 	uint32_t n, max;
 	uint32_t size;         /* of 'guests' */
@@ -96,7 +98,7 @@ static void hand_over(const struct nve_peers *p, int fd)
 {
 	grpc_server_credentials *creds = grpc_insecure_server_credentials_create();
 
-	grpc_server_add_channel_from_fd(p->server, fd, creds);
+	grpc_server_add_channel_from_fd(p->s->server, fd, creds);
 	grpc_server_credentials_release(creds);
 }
 
@@ -113,7 +115,37 @@ static uint64_t enter(void *arg, int fd, const struct nve_visitor *visitor)
 	return id;
 }
 
-const struct nve_door_guest_ops nve_peers_ops = { .enter = enter };
+static void bar(void *arg, int fd, uint64_t id)
+{
+	struct nve_peers *p = arg;
+
+	pthread_mutex_lock(&p->lock);
+	if ((uint32_t)fd < p->size && p->guests[fd] && p->guests[fd]->id == id)
+		p->guests[fd]->visitor.barred = true;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Engine's thread.  Streams that open later look for themselves. */
+static void expel(struct nve_work *work)
+{
+	struct nve_peers *p = container_of(work, struct nve_peers, expel);
+
+	atomic_store(&p->expelling, false);
+	for (struct nve_stream *st = p->s->streams; st; st = st->next) {
+		if (nve_call_barred(p->s, st->base.call))
+			nve_stream_bar(st);
+	}
+}
+
+static void barred(void *arg)
+{
+	struct nve_peers *p = arg;
+
+	if (!atomic_exchange(&p->expelling, true))
+		nve_post(p->s, &p->s->unary_source, &p->expel);
+}
+
+const struct nve_door_guest_ops nve_peers_ops = { enter, bar, barred };
 
 /* Not the last descriptors: the store, the maps and gRPC itself need theirs. */
 static uint32_t guests_max(void)
@@ -126,21 +158,18 @@ static uint32_t guests_max(void)
 	return (uint32_t)(files.rlim_cur / DESCRIPTORS_EACH);
 }
 
-int nve_peers_new(struct nve_peers **ret)
+int nve_peers_new(struct nve_session_server *s, struct nve_peers **ret)
 {
 	struct nve_peers *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
 	pthread_mutex_init(&p->lock, NULL);
+	p->s = s;
+	p->expel.run = expel;
 	p->max = guests_max();
 	*ret = p;
 	return 0;
-}
-
-void nve_peers_serve(struct nve_peers *p, grpc_server *server)
-{
-	p->server = server;
 }
 
 void nve_peers_free(struct nve_peers *p)
@@ -186,6 +215,14 @@ void nve_call_visitor_of(struct nve_session_server *s, grpc_call *call, struct n
 		pthread_mutex_unlock(&p->lock);
 	}
 	gpr_free(text);
+}
+
+bool nve_call_barred(struct nve_session_server *s, grpc_call *call)
+{
+	struct nve_visitor visitor;
+
+	nve_call_visitor_of(s, call, &visitor);
+	return visitor.barred;
 }
 
 void nve_call_peer_of(struct nve_session_server *s, grpc_call *call, struct nve_peer *out)

@@ -17,16 +17,18 @@
 struct nve_session_server;
 struct nve_peers;
 
-/* 'server' must outlive the table; 'door' is made with nve_peers_ops and the table. */
-int nve_peers_new(struct nve_peers **ret);
+/* The door is made with nve_peers_ops and the table, which must outlive it. */
+int nve_peers_new(struct nve_session_server *s, struct nve_peers **ret);
 void nve_peers_free(struct nve_peers *peers); /* NULL is a no-op */
-/* From now on who enters is handed to 'server', which has started. */
-void nve_peers_serve(struct nve_peers *peers, grpc_server *server);
 extern const struct nve_door_guest_ops nve_peers_ops;
+/* grpc_tls.c: makes s->door, with the certificates that s->config names; as nve_session_open(). */
+int nve_tls_door(struct nve_session_server *s, char **err);
 
 /* The peer's address, for logs and events: an nve_engine_request's client. */
 void nve_call_client(struct nve_session_server *s, grpc_call *call, char out[NVE_NAME_MAX + 1]);
 /* Any thread that holds a reference of the call. */
 void nve_call_peer_of(struct nve_session_server *s, grpc_call *call, struct nve_peer *out);
-/* As nve_call_peer_of(), with where the peer is; barred: refuse it, whatever it asks. */
+/* As nve_call_peer_of(), with where the peer is. */
 void nve_call_visitor_of(struct nve_session_server *s, grpc_call *call, struct nve_visitor *out);
+/* Whether to refuse it, whatever it asks. */
+bool nve_call_barred(struct nve_session_server *s, grpc_call *call);

@@ -215,7 +215,6 @@ static int start(struct nve_session_server *s, char **err)
 	}
 	for (int n = 0; n < UNKNOWN_ARMED; n++)
 		nve_unknown_arm(s);
-	nve_peers_serve(s->peers, s->server);
 	return nve_door_start(s->door);
 }
 
@@ -278,9 +277,9 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 		r = nve_listeners_take(s->config.listeners, s->config.n_listeners, &s->listeners,
 				       err);
 	if (r == 0)
-		r = nve_peers_new(&s->peers);
+		r = nve_peers_new(s, &s->peers);
 	if (r == 0)
-		r = nve_door_new(&(struct nve_door_config){ &nve_peers_ops, s->peers }, &s->door);
+		r = nve_tls_door(s, err);
 	if (r < 0) {
 		forget(s);
 		return r;

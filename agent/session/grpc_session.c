@@ -64,6 +64,8 @@ static void finish_if_done(struct session *ss)
 		return;
 	if (atomic_load(&ss->st.base.server->stopping))
 		nve_stream_finish(&ss->st, NVE_REASON_SHUTTING_DOWN);
+	else if (ss->st.barred)
+		nve_stream_finish(&ss->st, NVE_REASON_NOT_AUTHORIZED);
 	else if (ss->half_closed)
 		nve_stream_finish(&ss->st, NVE_REASON_OK);
 }
@@ -77,7 +79,7 @@ static void read_on(struct session *ss)
 	ss->paused = ss->outstanding >= 2 * window(ss) ||
 		     (ss->outstanding > 0 &&
 		      nve_clients_heavy(&call->server->clients, call->conn, &full));
-	if (!ss->paused && !stopping && !ss->half_closed)
+	if (!ss->paused && !stopping && !ss->half_closed && !ss->st.barred)
 		nve_stream_receive(&ss->st);
 }
 
@@ -165,6 +167,8 @@ static bool admit(struct session *ss, struct request *rq, struct nve_refusal *wh
 	ss->outstanding++;
 	if (why->reason == NVE_REASON_OK && atomic_load(&s->stopping))
 		why->reason = NVE_REASON_SHUTTING_DOWN;
+	if (why->reason == NVE_REASON_OK && ss->st.barred)
+		why->reason = NVE_REASON_NOT_AUTHORIZED;
 	if (why->reason == NVE_REASON_OK && ss->outstanding > window(ss))
 		why->reason = NVE_REASON_TOO_MANY_REQUESTS;
 	if (why->reason == NVE_REASON_OK && d->method == NVE_METHOD_HELLO) {
@@ -262,6 +266,7 @@ static void open_session(struct nve_stream *st)
 				       s->config.limits.outstanding, s->config.limits.message_bytes,
 				       s->last_seq + 1 };
 	struct nve_arena arena;
+	struct nve_peer peer;
 	struct nve_bytes bytes;
 
 	if (!nve_authz_knows(s->config.authz, st->owner)) {
@@ -283,7 +288,8 @@ static void open_session(struct nve_stream *st)
 	nve_stream_receive(st);
 	pthread_mutex_unlock(&st->lock);
 	nve_arena_reset(&arena);
-	nve_log(INFO, "session_up", LOG_S("client", ss->client),
+	nve_call_peer_of(s, st->base.call, &peer);
+	nve_log(INFO, "session_up", LOG_S("client", ss->client), LOG_S("identity", peer.identity),
 		LOG_U("sessions", atomic_load(&s->sessions)));
 }
 
@@ -314,6 +320,7 @@ static const struct nve_stream_ops ops = {
 	.picked = picked,
 	.idle = idle,
 	.stop = stop,
+	.bar = idle,
 	.closed = closed,
 	.free = free_session,
 };

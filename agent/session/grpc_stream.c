@@ -275,6 +275,8 @@ static void run_open(struct nve_work *work)
 	}
 	if (atomic_load(&s->stopping))
 		nve_stream_finish(st, NVE_REASON_SHUTTING_DOWN);
+	else if (nve_call_barred(s, st->base.call))
+		nve_stream_finish(st, NVE_REASON_NOT_AUTHORIZED);
 	pthread_mutex_unlock(&st->lock);
 	/* The list has the reference of the work. */
 	st->listed = true;
@@ -286,6 +288,18 @@ static void run_open(struct nve_work *work)
 	if (!st->finish)
 		st->ops->open(st);
 	pthread_mutex_lock(&st->lock);
+	nve_stream_pump(st);
+	pthread_mutex_unlock(&st->lock);
+}
+
+void nve_stream_bar(struct nve_stream *st)
+{
+	pthread_mutex_lock(&st->lock);
+	st->barred = true;
+	if (st->ops->bar)
+		st->ops->bar(st);
+	else
+		nve_stream_finish(st, NVE_REASON_NOT_AUTHORIZED);
 	nve_stream_pump(st);
 	pthread_mutex_unlock(&st->lock);
 }

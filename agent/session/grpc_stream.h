@@ -53,6 +53,7 @@ struct nve_stream_ops {
 	void (*picked)(struct nve_stream *st); /* an answer is about to be sent */
 	void (*idle)(struct nve_stream *st);   /* nothing to send: may push, finish or post */
 	void (*stop)(struct nve_stream *st);   /* engine's thread: the agent stops */
+	void (*bar)(struct nve_stream *st);    /* engine's thread: see nve_stream_bar() */
 	void (*closed)(struct nve_stream *st);
 	void (*free)(struct nve_stream *st); /* what the kind added, but not the memory */
 };
@@ -80,12 +81,15 @@ struct nve_stream {
 	bool initial_sent, sending, receiving;
 	bool finish; /* send the status when there is nothing left to send */
 	bool status_sent, dead;
+	bool barred;              /* no new request, and NOT_AUTHORIZED at the end */
 	struct nve_refusal final; /* reason OK: an OK status */
 };
 
 /* Queue's thread, from accepted(): open() is called next on the engine's thread. */
 void nve_stream_start(struct nve_stream *st, const struct nve_stream_ops *ops);
 void nve_stream_unref(struct nve_stream *st);
+/* Engine's thread: its client is no longer trusted.  'bar' NULL: ends at once. */
+void nve_stream_bar(struct nve_stream *st);
 /* With the lock: */
 void nve_stream_receive(struct nve_stream *st);
 /* Copies the bytes; false if there is no memory, then the call is cancelled. */

@@ -124,7 +124,9 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 		refuse_more(u, &why);
 		return false;
 	}
-	if (!u->base.payload) /* none, or one that gRPC itself found too large */
+	if (nve_call_barred(s, u->base.call))
+		reason = NVE_REASON_NOT_AUTHORIZED;
+	else if (!u->base.payload) /* none, or one that gRPC itself found too large */
 		reason = grpc_call_failed_before_recv_message(u->base.call)
 				 ? NVE_REASON_TOO_LARGE
 				 : NVE_REASON_INVALID_REQUEST;
@@ -221,6 +223,7 @@ static void run_admin(struct nve_work *work)
 	struct nve_session_server *s = u->base.server;
 	unsigned long long refused[64];
 	struct nve_admin_env env = s->env;
+	struct nve_door_counters door;
 	struct nve_refusal why;
 	struct nve_bytes bytes;
 	int r;
@@ -235,6 +238,7 @@ static void run_admin(struct nve_work *work)
 		refused[i] = atomic_load(&s->refused[i]);
 	env.refused = refused;
 	env.sessions = atomic_load(&s->sessions);
+	env.door = nve_door_count(s->door, &door) ? &door : NULL;
 	if (u->query.call == NVE_ADMIN_WHY)
 		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
 	else if (u->query.call == NVE_ADMIN_PLAN)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listeners: loopback and unix sockets only, until there is TLS.  gRPC binds; here is what it
- * does not do: it takes over a unix socket that another process serves, unnoticed.
+ * Listeners: loopback and unix sockets, and any address with TLS.  Binding alone would take over a
+ * unix socket that another process serves, unnoticed.
  */
 #include "session/listen.h"
 
@@ -76,8 +76,8 @@ static int check_tcp(const char *address, char **err)
 	if (!colon || !is_port(colon + 1) || colon - address < (v6 ? 3 : 1) ||
 	    (v6 && colon[-1] != ']'))
 		return fail(err, -EINVAL,
-			    "listener '%s': not an address; write unix:/path, 127.0.0.1:port or "
-			    "[::1]:port",
+			    "listener '%s': not an address; write unix:/path, 127.0.0.1:port, "
+			    "[::1]:port or tls:ADDRESS:port",
 			    address);
 	len = (size_t)(colon - address) - (v6 ? 2 : 0);
 	if (len < sizeof(host)) {
@@ -88,8 +88,8 @@ static int check_tcp(const char *address, char **err)
 	}
 	return fail(err, -EINVAL,
 		    "listener '%s': not loopback; without TLS the agent listens on loopback and "
-		    "unix sockets only",
-		    address);
+		    "unix sockets only, write tls:%s",
+		    address, address);
 }
 
 /* Opens and locks the lock file, and makes sure that it is still the one of that name. */
@@ -174,7 +174,7 @@ int nve_listeners_take(const char *const *addresses, uint32_t n, struct nve_list
 		g->lock = -1;
 		if (strncmp(address, "unix:", 5) == 0)
 			r = take_unix(g, address + 5, err);
-		else
+		else if (strncmp(address, "tls:", 4) != 0) /* whose address bind() looks at */
 			r = check_tcp(address, err);
 	}
 	if (r < 0) {

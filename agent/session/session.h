@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gRPC front end: proto/nve/v1 over TCP on loopback and unix sockets, with the standard
+ * The gRPC front end: proto/nve/v1 over TLS, TCP on loopback and unix sockets, with the standard
  * health and reflection services.
  *
  * A thread of its own sits on gRPC's completion queue: it decodes, refuses what is malformed, and
@@ -18,6 +18,7 @@
 #include "engine.h"
 #include "session/authz.h"
 #include "session/clients.h"
+#include "session/tls.h"
 
 struct nve_session_server;
 
@@ -37,6 +38,9 @@ struct nve_session_config {
 		*listeners;      /* "unix:/path", "127.0.0.1:4800", "[::1]:4800"; port 0: any */
 	struct nve_authz *authz; /* the caller's; NULL = everybody may do everything */
 	struct nve_session_limits limits; /* 0 = default: 1024, 256, 64 KiB, .. */
+	struct nve_tls_files
+		tls; /* for "tls:192.0.2.1:4801"; all NULL: there is no such listener */
+	uint32_t handshakes, handshake_ms; /* at a time, and how long each; 0 = default: 64, 5 s */
 	/* Called on any thread when drain() has something to do; must not block or call back. */
 	void (*wake)(void *arg);
 	void *wake_arg;
@@ -50,7 +54,8 @@ struct nve_session_config {
 };
 
 /*
- * Listens.  -EINVAL: a listener is malformed, or neither loopback nor unix; -EADDRINUSE: somebody
+ * Listens.  -EINVAL: a listener is malformed, or neither loopback nor unix nor TLS, or a file of
+ * 'tls' is not as it should be; -EADDRINUSE: somebody
  * has it, another agent perhaps; -ENAMETOOLONG and other errors of sockets.  '*err', if not NULL,
  * is then a message that says what to do (the caller frees it).
  * Starts threads: fork before.
@@ -66,6 +71,13 @@ void nve_session_reload_policy(struct nve_session_server *server);
 
 /* Hands to the engine what came in, does what Admin calls ask, moves the streams on. */
 void nve_session_drain(struct nve_session_server *server);
+
+/*
+ * Reads the files of 'tls' again, if there are any: all are good and take effect, or none does.
+ * Says in the log which.  Sessions go on, but for those whose client is trusted no more: they end
+ * with NOT_AUTHORIZED.
+ */
+void nve_session_reload(struct nve_session_server *server);
 
 /*
  * Begins to stop: health says NOT_SERVING, new requests are refused, Sessions end (UNAVAILABLE,

@@ -35,6 +35,7 @@ rules() {
 externals() {
 	cat <<-'TABLE'
 		<grpc/ ^agent/(session/grpc[^/]*|session/listen[^/]*|nvectl/[^/]*)$
+		<openssl/ ^agent/session/(tls|door_tls|door_pipe)\.[ch]$
 		<bpf/ ^agent/dp/ebpf[^/]*$
 		<linux/bpf ^agent/dp/ebpf[^/]*$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
@@ -115,6 +116,7 @@ self_test() {
 		agent/engine_x.c <bpf/bpf.h>
 		agent/config.c "daemon.h"
 		agent/session/codec.c <grpc/grpc.h>
+		agent/session/grpc_x.c <openssl/ssl.h>
 		agent/session/grpc_x.c "nve_abi.h"
 		agent/session/grpc_x.c "config.h"
 		agent/nvectl/x.c "engine.h"

@@ -388,7 +388,8 @@ def make_install_puts_all_below_destdir_and_the_unit_starts_what_it_installed(w)
     assert done.returncode == 0, done.stderr
     for path in ("sbin/nved", "sbin/nvectl", "share/man/man8/nved.8", "share/man/man8/nvectl.8",
                  "share/man/man5/nved.yaml.5", "share/man/man5/nved-policy.yaml.5",
-                 "share/doc/nved/nved-policy.example.yaml", "share/bash-completion/completions/nvectl",
+                 "share/doc/nved/nved-policy.example.yaml",
+                 "share/bash-completion/completions/nvectl",
                  "share/doc/nved/nved.example.yaml", "share/doc/nved/vns.example.yaml"):
         assert os.path.getsize(f"{w.dir}/root/usr/{path}") > 0, path
     with open(f"{w.dir}/root/usr/lib/systemd/system/nved.service", encoding="utf-8") as file:

@@ -113,14 +113,15 @@ def _run(build, mode, chosen):
 
 
 def main(build, modes=(None,)):
-    chosen = [a for a in sys.argv[1:] if not a.startswith("--mode=")]
+    words = [a for a in sys.argv[1:] if not a.startswith("--mode=")]
     wanted = [a[7:] for a in sys.argv[1:] if a.startswith("--mode=")]
     if wanted or modes == (None,):
+        chosen = [a for a in words if not a.startswith("--")]  # the others are the program's own
         sys.exit(_run(build, wanted[0] if wanted else None, chosen))
     status = 0
     for mode in modes:  # each prints its own total; tests/run.py adds them up
         done = subprocess.run(["setpriv", "--pdeathsig", "KILL", sys.executable,
-                               os.path.abspath(sys.argv[0]), f"--mode={mode}", *chosen],
+                               os.path.abspath(sys.argv[0]), f"--mode={mode}", *words],
                               check=False)
         status |= done.returncode
     sys.exit(1 if status else 0)

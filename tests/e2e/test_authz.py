@@ -149,7 +149,9 @@ def a_vn_is_judged_alike_by_name_and_by_id_and_one_that_is_not_there_is_not_told
     for name in (BLUE, "blue", 4711, "nowhere"):
         equal(field(refused("NOT_AUTHORIZED", w.hv1.vn_connect, "p1", name)), "vn", f"{name}")
         refused("NOT_AUTHORIZED", w.hv1.associate, 16, "p1", name)
-        refused("NOT_AUTHORIZED", w.hv1.deactivate, 16, "p1", name)
+        for call in (w.hv1.deactivate, w.hv1.disassociate, w.hv1.clear, w.hv1.update):
+            refused("NOT_AUTHORIZED", call, 16, "p1", name)
+        refused("NOT_AUTHORIZED", w.hv1.vn_disconnect, "p1", name)
 
 
 @test

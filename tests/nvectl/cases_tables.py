@@ -13,7 +13,10 @@ def status_tells_what_an_operator_must_know(far):
     out = ok("status").out
     for text in ("NVE         nve1\n", "VTEP        192.0.2.1\n", "Datapath    ebpf\n",
                  "Started     2023-11-14 22:13:20.123\n", "Durability  power\n",
-                 "Listens on  unix:/run/nved/nved.sock\n            127.0.0.1:50051\n",
+                 "Listens on  unix:/run/nved/nved.sock (peer's uid)\n"
+                 "            127.0.0.1:50051 (loopback)\n",
+                 "TLS         certificate until 2023-11-14 22:13:20.000, revocations until none\n"
+                 "            2 connected, 0 at the handshake; 5 accepted, 1 refused, 0 revoked\n",
                  "Sessions    2\n", "Note        no TLS: loopback only\n",
                  "POOL  USED    MAX\ntsi      3  65536\n", "COUNTER   VALUE\nrequests     12\n",
                  "REFUSED FOR  TIMES\nTAG_IN_USE       1\n"):

@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 def generate(folder):
     """Generates the Python code of the proto into 'folder'; returns the modules."""
     protos = ["google/rpc/status.proto", "google/rpc/error_details.proto",
-              "nve/v1/reason.proto", "nve/v1/plan.proto", "nve/v1/nve.proto"]
+              "nve/v1/reason.proto", "nve/v1/tls.proto", "nve/v1/plan.proto", "nve/v1/nve.proto"]
     subprocess.run(["protoc", "-I", os.path.join(ROOT, "proto"), "-I", "/usr/include",
                     "--python_out=" + folder, "--grpc_out=" + folder,
                     "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin", *protos], check=True)

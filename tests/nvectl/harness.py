@@ -123,7 +123,11 @@ def lay_out(far):
             counters=[NVE.Count(name="requests", value=12)],
             refusals=[NVE.Count(name="TAG_IN_USE", value=1)], sessions=2,
             listeners=["unix:/run/nved/nved.sock", "127.0.0.1:50051"],
-            notes=["no TLS: loopback only"], max_message_bytes=65536, max_outstanding=256),
+            notes=["no TLS: loopback only"],
+            listening=[{"address": "unix:/run/nved/nved.sock", "security": "peer's uid"},
+                       {"address": "127.0.0.1:50051", "security": "loopback"}],
+            tls={"certificate_until": 1700000000, "connections": 2, "accepted": 5, "refused": 1},
+            max_message_bytes=65536, max_outstanding=256),
         "ListPorts": [NVE.ListPortsReply(ports=[
             NVE.Port(name="p1", ifname="eth1", role="access", scope="p1", up=True, mode="xdp",
                      why="native XDP", ifindex=5, vaps=1, tsis=12)]),

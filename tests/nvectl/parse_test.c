@@ -178,42 +178,54 @@ static void a_parameter_is_critical_with_an_exclamation_mark(void **state)
 	assert_int_equal(ctl_parse_param(bare, &p), -EINVAL);
 }
 
-static void assert_server(const char *text, const char *want)
+static void assert_server(const char *text, const char *want, bool want_tls)
 {
 	char got[64];
+	bool tls = !want_tls;
 
-	assert_int_equal(ctl_parse_server(text, got, sizeof(got)), 0);
+	assert_int_equal(ctl_parse_server(text, got, sizeof(got), &tls), 0);
 	assert_string_equal(got, want);
+	assert_int_equal(tls, want_tls);
 }
 
 static void the_agent_is_at_a_unix_socket_or_a_loopback_port(void **state)
 {
 	(void)state;
-	assert_server("unix:/run/x.sock", "unix:/run/x.sock");
-	assert_server("/run/x.sock", "unix:/run/x.sock");
-	assert_server("unix-abstract:x", "unix-abstract:x");
-	assert_server("127.0.0.1:50051", "dns:///127.0.0.1:50051");
-	assert_server("localhost:1", "dns:///localhost:1");
-	assert_server("[::1]:65535", "ipv6:[::1]:65535");
+	assert_server("unix:/run/x.sock", "unix:/run/x.sock", false);
+	assert_server("/run/x.sock", "unix:/run/x.sock", false);
+	assert_server("unix-abstract:x", "unix-abstract:x", false);
+	assert_server("127.0.0.1:50051", "dns:///127.0.0.1:50051", false);
+	assert_server("localhost:1", "dns:///localhost:1", false);
+	assert_server("[::1]:65535", "ipv6:[::1]:65535", false);
 }
 
-static void an_address_off_this_machine_is_told_from_a_misspelt_one(void **state)
+static void off_this_machine_it_is_reached_through_TLS_and_elsewhere_on_request(void **state)
 {
-	static const char *const bad[] = { "",           "unix:",       "host",
-					   "127.0.0.1",  "127.0.0.1:",  ":5",
-					   "::1:5",      "127.0.0.1:0", "127.0.0.1:65536",
-					   "127.0.0.1:x" };
+	(void)state;
+	assert_server("10.0.0.1:5", "dns:///10.0.0.1:5", true);
+	assert_server("nve.example:5", "dns:///nve.example:5", true);
+	assert_server("[2001:db8::1]:5", "ipv6:[2001:db8::1]:5", true);
+	assert_server("tls:10.0.0.1:5", "dns:///10.0.0.1:5", true);
+	assert_server("tls:127.0.0.1:5", "dns:///127.0.0.1:5", true);
+	assert_server("tls:[::1]:5", "ipv6:[::1]:5", true);
+}
+
+static void a_misspelt_address_is_refused_and_nothing_is_written(void **state)
+{
+	static const char *const bad[] = {
+		"",     "unix:",   "host",        "127.0.0.1",       "127.0.0.1:",
+		":5",   "::1:5",   "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:x",
+		"tls:", "tls:nve", "tls:unix:/x"
+	};
 	char got[64] = "as it was", small[8];
+	bool tls;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(ctl_parse_server(bad[i], got, sizeof(got)), -EINVAL);
-	assert_int_equal(ctl_parse_server("10.0.0.1:5", got, sizeof(got)), -EPERM);
-	assert_int_equal(ctl_parse_server("nve.example:5", got, sizeof(got)), -EPERM);
-	assert_int_equal(ctl_parse_server("[2001:db8::1]:5", got, sizeof(got)), -EPERM);
+		assert_int_equal(ctl_parse_server(bad[i], got, sizeof(got), &tls), -EINVAL);
 	assert_string_equal(got, "as it was");
-	assert_int_equal(ctl_parse_server("unix:/long", small, sizeof(small)), -EINVAL);
-	assert_int_equal(ctl_parse_server("127.0.0.1:50051", small, sizeof(small)), -EINVAL);
+	assert_int_equal(ctl_parse_server("unix:/long", small, sizeof(small), &tls), -EINVAL);
+	assert_int_equal(ctl_parse_server("127.0.0.1:50051", small, sizeof(small), &tls), -EINVAL);
 }
 
 static void a_rate_is_bits_and_behind_a_slash_the_burst(void **state)
@@ -255,7 +267,9 @@ int main(void)
 		cmocka_unit_test(a_parameter_is_critical_with_an_exclamation_mark),
 		cmocka_unit_test(the_agent_is_at_a_unix_socket_or_a_loopback_port),
 		cmocka_unit_test(a_rate_is_bits_and_behind_a_slash_the_burst),
-		cmocka_unit_test(an_address_off_this_machine_is_told_from_a_misspelt_one),
+		cmocka_unit_test(
+			off_this_machine_it_is_reached_through_TLS_and_elsewhere_on_request),
+		cmocka_unit_test(a_misspelt_address_is_refused_and_nothing_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

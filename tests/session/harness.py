@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the gRPC front end share: generated client code, a server, a Session."""
 import atexit
+import glob
 import importlib.util
 import os
 import queue
@@ -21,8 +22,8 @@ atexit.register(shutil.rmtree, TMP, ignore_errors=True)
 PROGRAM = os.path.join(ROOT, "build/san/tests/session/grpc_test")  # grpc_clients.py may say other
 TIMEOUT = 60  # seconds; nothing here takes so long
 
-OURS = ["nve/v1/nve.proto", "nve/v1/plan.proto", "nve/v1/reason.proto", "google/rpc/status.proto",
-        "google/rpc/error_details.proto"]
+OURS = sorted(os.path.relpath(path, f"{ROOT}/proto")
+              for path in glob.glob(f"{ROOT}/proto/**/*.proto", recursive=True))
 STANDARD = ["grpc/health/v1/health.proto", "grpc/reflection/v1/reflection.proto",
             "grpc/reflection/v1alpha/reflection.proto"]
 
