@@ -85,8 +85,9 @@ struct nve_session_server {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* work was posted, or a call has ended; for close() */
 	struct nve_fair fair;
-	struct nve_clients clients; /* has a lock of its own */
-	unsigned int live;          /* accepted calls */
+	struct nve_source own_source; /* work of nobody's call */
+	struct nve_clients clients;   /* has a lock of its own */
+	unsigned int live;            /* accepted calls */
 
 	/* The engine's thread alone. */
 	bool closing, shutdown_begun;

@@ -402,11 +402,6 @@ static void a_batch_has_1_to_512_tsis_and_each_its_own_result_S72(void **state)
 	b->keepalive.n_tsis = 512;
 	assert_accepted(b, NVE_METHOD_KEEPALIVE);
 	assert_int_equal(b->out.n_requests, 512);
-	b->resync.n_tsis = 513;
-	assert_refused(b, NVE_METHOD_RESYNC, TOO_LARGE, "tsis");
-	b->resync.n_tsis = 0; /* begins, or ends */
-	assert_accepted(b, NVE_METHOD_RESYNC);
-	assert_true(b->out.done);
 	bad_id.tsi_id.len = 3;
 	bad_port.port = (char *)"nowhere";
 	b->tsi_list[1] = &bad_id;
