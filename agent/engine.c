@@ -113,6 +113,9 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 	for (uint32_t i = 0; i < e->n_scopes; i++)
 		e->scopes[i] = config->scopes[i];
 	e->limits = config->dp.limits;
+	e->per_owner = (struct nve_owner_usage){ config->per_owner.tsis ?: UINT32_MAX,
+						 config->per_owner.addrs ?: UINT32_MAX,
+						 config->per_owner.vaps ?: UINT32_MAX };
 	e->local_vtep = config->dp.local_vtep;
 	e->local_vtep6 = config->dp.local_vtep6;
 	e->dp_ops = config->dp_ops;

@@ -44,7 +44,8 @@ struct nve_engine_config {
 	const struct nve_engine_port *ports; /* copied */
 	uint32_t n_scopes;
 	const struct nve_engine_scope *scopes; /* copied */
-	struct nve_core_config core; /* n_ports, n_scopes, scopes, port_scope are filled in */
+	struct nve_owner_usage per_owner; /* the most that each may have; 0 = as much as there is */
+	struct nve_core_config core;      /* n_ports, n_scopes, scopes, port_scope are filled in */
 	const struct nve_dp_ops *dp_ops;
 	struct nve_dp_config dp;
 	const struct nve_nva_ops *nva_ops;
@@ -87,6 +88,17 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns);
 /* When nve_engine_run() must be called next if nothing is submitted; NVE_NEVER_NS = not. */
 uint64_t nve_engine_next_deadline(const struct nve_engine *engine);
 
+/*
+ * Would these fit?  Each is checked and takes room as if those before it were done and kept; then
+ * all is as it was.  The answer of one is in it when next() is called again.  Between runs.
+ */
+struct nve_plan {
+	struct nve_request *(*next)(void *arg); /* NULL: no more; its done() is not called */
+	void (*peek)(void *arg);                /* now usage and tables are as they would be */
+	void *arg;
+};
+void nve_engine_plan(struct nve_engine *engine, const struct nve_plan *plan);
+
 /* SIGHUP: the NVA reads its source again. */
 int nve_engine_reload(struct nve_engine *engine, uint64_t now_ns, char **err);
 
@@ -110,6 +122,9 @@ struct nve_engine_watch {
 };
 void nve_engine_watch(struct nve_engine *engine, struct nve_engine_watch *watch);
 void nve_engine_unwatch(struct nve_engine *engine, struct nve_engine_watch *watch);
+
+/* When the last run was. */
+uint64_t nve_engine_now(const struct nve_engine *engine);
 
 /* Reading, between runs.  All are valid until the next nve_engine_run(). */
 const struct nve_core *nve_engine_core(const struct nve_engine *engine);

@@ -127,10 +127,17 @@ bool nve_guard_fits(struct nve_engine *e, const struct nve_event *ev,
 {
 	struct nve_owner_usage max, has;
 
-	if (!e->guard || !ev->owner)
+	if (!ev->owner)
+		return true;
+	has = nve_core_owner_usage(e->core, ev->owner);
+	max = e->per_owner;
+	if (exceeds(had->tsis, has.tsis, max.tsis, "limits.per_client.tsis", answer) ||
+	    exceeds(had->addrs, has.addrs, max.addrs, "limits.per_client.addresses", answer) ||
+	    exceeds(had->vaps, has.vaps, max.vaps, "limits.per_client.vns", answer))
+		return false;
+	if (!e->guard)
 		return true;
 	max = e->guard->maxima(e->guard->arg, ev->owner);
-	has = nve_core_owner_usage(e->core, ev->owner);
 	return !exceeds(had->tsis, has.tsis, max.tsis, "max.tsis", answer) &&
 	       !exceeds(had->addrs, has.addrs, max.addrs, "max.addresses", answer) &&
 	       !exceeds(had->vaps, has.vaps, max.vaps, "max.vns", answer);

@@ -73,8 +73,20 @@ int nve_pub_actions(struct nve_engine *e, const struct nve_action *actions, size
 int nve_pub_flush(struct nve_engine *e); /* tells the NVA what changed of the touched */
 void nve_pub_free_all(struct nve_engine *e);
 
+/* engine_full.c */
+/* Remembers the first table that was full, for the answer; returns 'r'. */
+int nve_noting(struct nve_engine *e, int r, enum nve_resource resource);
+enum nve_resource nve_full_of_vn(const struct nve_engine *e, const struct nve_vn_rec *vn);
+/* After the undoing: says what was full, and how full it is. */
+void nve_answer_full(struct nve_engine *e, enum nve_resource resource, struct nve_answer *answer);
+
 /* engine_turn.c: a turn of what is queued; one of the engine's own events, counted by n_items. */
 bool nve_turn_requests(struct nve_engine *e);
+/* Not an answer: the request waits for the NVA, or for the next turn. */
+enum { NVE_WAIT_NVA = -1, NVE_WAIT_TURN = -2 };
+/* Step 1 of one request; 0 when req->answer is filled in, else NVE_WAIT_. */
+int nve_turn_step(struct nve_engine *e, struct nve_request *req);
+void nve_turn_take_back(struct nve_engine *e); /* of a turn that is only stepped */
 enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
 enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
 void nve_reply(struct nve_engine *e, struct nve_request *req);

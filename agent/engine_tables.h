@@ -89,6 +89,7 @@ struct nve_engine {
 	struct nve_tsi_addr addrs[NVE_TSI_ADDRS_MAX];
 	struct nve_addr verified[NVE_TSI_ADDRS_MAX];
 	const struct nve_engine_guard *guard;
+	struct nve_owner_usage per_owner; /* the most that each may have */
 	struct nve_owners owners;
 
 	struct nve_acl_rec acls[NVE_DP_ACLS_MAX + 1]; /* by id, from 1 */

@@ -19,7 +19,13 @@ $(TAG_OBJ): tests/e2e/tag.bpf.c $(G)/vmlinux.h
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -MMD -MP -MF $(G)/tag.bpf.d -MT $@ -c $< -o $@
 
-e2e-tools: $(PY_GEN) $(TAG_OBJ) ## what the end-to-end tests need besides nved and nvectl
+# Many clients at once, on one thread.
+STORM := $(B)/storm
+$(STORM): $(B)/tests/tools/storm.o $(B)/libnve.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
+e2e-tools: $(PY_GEN) $(TAG_OBJ) $(STORM) ## what the end-to-end tests need besides nved and nvectl
 	@:
 
 need-root:

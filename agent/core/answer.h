@@ -3,22 +3,8 @@
 #pragma once
 
 #include "core/reasons.h"
+#include "core/resource.h"
 #include "core/types.h"
-
-/* Which pool a NO_RESOURCES answer speaks of. */
-enum nve_resource {
-	NVE_RES_NONE,
-	NVE_RES_TSIS,
-	NVE_RES_ADDRS,
-	NVE_RES_VAPS,
-	NVE_RES_VNS,
-	NVE_RES_TAGS,
-	NVE_RES_VTEPS,
-	NVE_RES_FDB,
-	NVE_RES_CLIENT, /* one client's share */
-	NVE_RES_ACLS,
-	NVE_RES_METERS,
-};
 
 /* What the requester is told.  On refusal only reason and the fields said below mean anything. */
 struct nve_answer {

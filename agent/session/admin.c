@@ -25,6 +25,7 @@ static const ProtobufCMessageDescriptor *const types[NVE_ADMIN_CALLS] = {
 	[NVE_ADMIN_DISASSOCIATE_TSI] = &nve__v1__evict_request__descriptor,
 	[NVE_ADMIN_DRAIN] = &nve__v1__drain_request__descriptor,
 	[NVE_ADMIN_FLUSH] = &nve__v1__flush_request__descriptor,
+	[NVE_ADMIN_PLAN] = &nve__v1__plan_request__descriptor,
 };
 
 /* What a request may name; NULL and empty mean "all". */
@@ -114,6 +115,7 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 
 		return take_filter(&d, &(struct filter){ .port = m->port }, ret);
 	}
+	ret->plan = call == NVE_ADMIN_PLAN ? msg : NULL;
 	if (call == NVE_ADMIN_WHY)
 		return take_why(&d, msg, ret);
 	if (call == NVE_ADMIN_DIFF)

@@ -15,7 +15,8 @@ enum { NVE_ADMIN_PIECE = 256 };
 /* What the engine does not know of the agent. */
 struct nve_admin_env {
 	struct nve_engine *engine;
-	struct nve_authz *authz; /* NULL = everybody may do everything */
+	const struct nve_codec_ports *ports; /* access ports */
+	struct nve_authz *authz;             /* NULL = everybody may do everything */
 	const char *nve, *version, *store, *durability;
 	struct nve_ip local_vtep;
 	uint64_t started_unix_ns;
@@ -47,6 +48,7 @@ enum nve_admin_call {
 	NVE_ADMIN_DISASSOCIATE_TSI,
 	NVE_ADMIN_DRAIN,
 	NVE_ADMIN_FLUSH,
+	NVE_ADMIN_PLAN,
 	NVE_ADMIN_CALLS,
 };
 
@@ -71,7 +73,8 @@ struct nve_admin_query {
 	struct nve_bytes frame;    /* of Why; in the arena */
 	struct nve_dp_check check; /* of Diff */
 	bool over;
-	uint16_t owner; /* who asks: the caller's to fill in */
+	const void *plan; /* of Plan: its message, in the arena */
+	uint16_t owner;   /* who asks: the caller's to fill in */
 	struct nve_operate_query operate;
 };
 
@@ -95,6 +98,9 @@ int nve_admin_reply(const struct nve_admin_env *env, const struct nve_admin_quer
 /* Why: asks the datapath.  0, -ENOMEM, or -EBADMSG with 'why'. */
 int nve_admin_why(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		  struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
+/* Plan: asks the engine.  As nve_admin_why(). */
+int nve_admin_plan(const struct nve_admin_env *env, const struct nve_admin_query *query,
+		   struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
 /*
  * The next piece of ListPorts, ListVns, ListTsis.  1 with a piece in 'ret', 0 at the end (an empty
  * list has no piece), -ENOMEM, or -EBADMSG with 'why' (unknown VN).

@@ -15,8 +15,8 @@ static enum nve_policy_verb verb_of(enum nve_admin_call call)
 		[NVE_ADMIN_TABLES] = NVE_VERB_STATUS + 1, [NVE_ADMIN_PORTS] = NVE_VERB_LIST + 1,
 		[NVE_ADMIN_VNS] = NVE_VERB_LIST + 1,      [NVE_ADMIN_TSIS] = NVE_VERB_LIST + 1,
 		[NVE_ADMIN_DUMP] = NVE_VERB_DUMP + 1,     [NVE_ADMIN_WATCH] = NVE_VERB_WATCH + 1,
-		[NVE_ADMIN_WHY] = NVE_VERB_WHY + 1,       [NVE_ADMIN_DIFF] = NVE_VERB_DIFF + 1,
-		[NVE_ADMIN_DOCTOR] = NVE_VERB_STATUS + 1,
+		[NVE_ADMIN_WHY] = NVE_VERB_WHY + 1,       [NVE_ADMIN_PLAN] = NVE_VERB_WHY + 1,
+		[NVE_ADMIN_DIFF] = NVE_VERB_DIFF + 1,     [NVE_ADMIN_DOCTOR] = NVE_VERB_STATUS + 1,
 	};
 
 	return verbs[call] ? (enum nve_policy_verb)(verbs[call] - 1) : NVE_VERB_OPERATE;

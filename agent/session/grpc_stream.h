@@ -76,6 +76,7 @@ struct nve_stream {
 	int cancelled;
 	size_t gathered; /* bytes that gRPC may keep until there are more */
 	struct nve_ring answers;
+	size_t answer_bytes; /* in the ring; taken of the client's share */
 	struct nve_feed feed;
 	bool event_turn; /* answers and events alternate */
 	bool initial_sent, sending, receiving;
