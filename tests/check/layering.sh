@@ -11,8 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-headers="(engine(_check|_drain|_guard|_read)?|doctor|log|audit|dp/dp(_check)?|nva/nva|store/store)\\\\.h"
-contracts="agent/(core/.*|$headers)"
+headers="engine(_check|_drain|_guard|_read)?|doctor|log|audit|dp/dp(_check)?|nva/nva|store/store"
+contracts="agent/(core/.*|($headers)\\\\.h)"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
