@@ -110,6 +110,7 @@ install:
 	$(Q)$(B)/nvectl completion bash >$(DESTDIR)$(COMPDIR)/nvectl
 	$(Q)chmod 644 $(DESTDIR)$(COMPDIR)/nvectl
 	$(Q)install -m 644 agent/nved.example.yaml $(DESTDIR)$(DOCDIR)
+	$(Q)install -m 644 agent/nved-policy.example.yaml $(DESTDIR)$(DOCDIR)
 	$(Q)install -m 644 agent/nva/local.example.yaml $(DESTDIR)$(DOCDIR)/vns.example.yaml
 	$(Q)sed 's,@BINDIR@,$(BINDIR),' agent/nved.service.in >$(DESTDIR)$(UNITDIR)/nved.service
 	$(Q)chmod 644 $(DESTDIR)$(UNITDIR)/nved.service

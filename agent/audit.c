@@ -333,10 +333,3 @@ void nve_audit_auth(const struct nve_peer *peer, const char *address, bool accep
 		  LOG_S(accepted ? "identity" : "claims", identity_of(peer)),
 		  LOG_S("address", address), LOG_S("why", why));
 }
-
-void nve_audit_denied(const struct nve_peer *peer, const char *client, const char *method,
-		      const char *what, const char *rule)
-{
-	nve_audit("denied", LOG_S("identity", identity_of(peer)), LOG_S("client", client),
-		  LOG_S("method", method), LOG_S("what", what), LOG_S("rule", rule));
-}

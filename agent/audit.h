@@ -68,9 +68,3 @@ void nve_audit_fields(const char *event, const struct nve_log_field *fields);
  */
 void nve_audit_auth(const struct nve_peer *peer, const char *address, bool accepted,
 		    const char *why);
-/*
- * The policy refused: "denied".  'method' is what was asked for ("Associate"), 'what' the thing
- * that it was asked for ("port p1 vn 7"), 'rule' the policy's line; these and 'client' may be NULL.
- */
-void nve_audit_denied(const struct nve_peer *peer, const char *client, const char *method,
-		      const char *what, const char *rule);

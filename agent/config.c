@@ -200,6 +200,7 @@ static int check_all(struct config_check *check, const struct nve_config_backend
 	check_backends(check, backends);
 	nve_config_check_numbers(check);
 	nve_config_check_listeners(check);
+	nve_config_check_policy(check);
 	nve_config_check_tls(check);
 	nve_config_check_ports(check);
 	nve_config_check_reconcile(check);
@@ -340,6 +341,7 @@ void nve_config_free(struct nve_config *config)
 	free(config->store_path);
 	free(config->nva);
 	free(config->nva_source);
+	free(config->policy);
 	free(config->scopes);
 	free(config->ports);
 	free((char *)config->audit.path);

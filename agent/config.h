@@ -14,6 +14,10 @@ struct nve_config_limits {
 	uint32_t fdb, vteps, flood, meters;            /* datapath */
 	uint32_t rate_mbit;                            /* core: of a TSI, in one direction */
 	uint32_t sessions, outstanding, message_bytes; /* front end */
+	struct {
+		uint32_t tsis, addresses, vns;               /* engine */
+		uint32_t connections, streams, calls, bytes; /* front end */
+	} per_client;
 };
 
 /* Paths are NULL where no listener is TLS; 'crl' may be NULL anyway. */
@@ -33,6 +37,7 @@ struct nve_config {
 	uint8_t durability; /* enum nve_durability */
 	char *nva;
 	char *nva_source;
+	char *policy; /* NULL = none is configured */
 	uint32_t n_listeners;
 	char **listeners; /* "unix:/path", "127.0.0.1:port", "[::1]:port", "tls:ADDRESS:port" */
 	struct nve_config_tls tls;
@@ -45,7 +50,7 @@ struct nve_config {
 	uint32_t quarantine_ms, duplicate_alarm_ms;
 	struct nve_engine_check_config check;
 	enum nve_log_level log_level;
-	bool sandbox; /* see sandbox.h */
+	bool sandbox;                  /* see sandbox.h */
 	struct nve_audit_config audit; /* path NULL: none */
 };
 

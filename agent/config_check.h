@@ -35,6 +35,8 @@ void nve_config_check_numbers(struct config_check *check);
 void nve_config_check_ports(struct config_check *check);
 /* The check of the datapath. */
 void nve_config_check_reconcile(struct config_check *check);
+/* The path of the policy file; the file is read when the agent starts. */
+void nve_config_check_policy(struct config_check *check);
 /* The audit log; config_operate.c. */
 void nve_config_check_audit(struct config_check *check);
 /* Where hypervisors may reach the agent. */

@@ -26,10 +26,19 @@ static const struct number {
 	LIMIT(flood, 128, 128), /* what one row of the datapath's flood table holds */
 	N("limits/meters", limits.meters, limits.meters, 10000, 0, 1000000),
 	LIMIT(rate_mbit, 100000, 100000), /* NVE_QOS_RATE_MAX */
-	LIMIT(sessions, 256, 4096),
+	LIMIT(sessions, 2048, 4096),
 	LIMIT(outstanding, 1024, 65536),
 	/* 1 MiB of empty messages unpacks to 30 MiB: no more than that for one request. */
 	N("limits/message_bytes", limits.message_bytes, limits.message_bytes, 65536, 1024, 1 << 20),
+#define CLIENT(name, value, max)                                                                   \
+	N("limits/per_client/" #name, limits.per_client.name, limits.per_client.name, value, 1, max)
+	CLIENT(tsis, 1000000, 1000000),
+	CLIENT(addresses, 4000000, 4000000),
+	CLIENT(vns, NVE_PORTS_MAX *NVE_TAG_MAX, NVE_PORTS_MAX *NVE_TAG_MAX),
+	CLIENT(connections, 64, 4096),
+	CLIENT(streams, 256, 4096),
+	CLIENT(calls, 512, 4096),
+	CLIENT(bytes, 8 << 20, 1 << 30),
 	N("tls/handshakes", tls.handshakes, tls.handshakes, 64, 1, 4096),
 	N("tls/handshake_timeout_ms", tls.handshake_timeout_ms, tls.handshake_timeout_ms, 5000, 100,
 	  60000),

@@ -80,6 +80,17 @@ static const cyaml_schema_field_t port_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t per_client_fields[] = {
+	NUMBER("tsis", struct raw_per_client, tsis),
+	NUMBER("addresses", struct raw_per_client, addresses),
+	NUMBER("vns", struct raw_per_client, vns),
+	NUMBER("connections", struct raw_per_client, connections),
+	NUMBER("streams", struct raw_per_client, streams),
+	NUMBER("calls", struct raw_per_client, calls),
+	NUMBER("bytes", struct raw_per_client, bytes),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("tsis", struct raw_limits, tsis),
 	NUMBER("addresses", struct raw_limits, addresses),
@@ -93,6 +104,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("sessions", struct raw_limits, sessions),
 	NUMBER("outstanding", struct raw_limits, outstanding),
 	NUMBER("message_bytes", struct raw_limits, message_bytes),
+	MAPPING("per_client", struct raw_limits, per_client, per_client_fields),
 	CYAML_FIELD_END,
 };
 
@@ -150,6 +162,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	NUMBER("geneve_port", struct raw_config, geneve_port),
 	STRING("pin_dir", struct raw_config, pin_dir),
 	STRING("datapath", struct raw_config, datapath),
+	STRING("policy", struct raw_config, policy),
 	MAPPING("store", struct raw_config, store, store_fields),
 	MAPPING("nva", struct raw_config, nva, nva_fields),
 	MAPPING("tls", struct raw_config, tls, tls_fields),

@@ -38,9 +38,14 @@ struct raw_timer {
 	uint32_t may_be_off;
 };
 
+struct raw_per_client {
+	uint32_t *tsis, *addresses, *vns, *connections, *streams, *calls, *bytes;
+};
+
 struct raw_limits {
 	uint32_t *tsis, *addresses, *vns, *vaps, *fdb, *vteps, *flood, *meters, *rate_mbit;
 	uint32_t *sessions, *outstanding, *message_bytes;
+	struct raw_per_client per_client;
 };
 
 struct raw_store {
@@ -78,7 +83,7 @@ struct raw_audit {
 };
 
 struct raw_config {
-	char *nve, *local_vtep, *local_vtep6, *pin_dir, *datapath;
+	char *nve, *local_vtep, *local_vtep6, *pin_dir, *datapath, *policy;
 	uint32_t *vxlan_port, *geneve_port;
 	struct raw_store store;
 	struct raw_nva nva;

@@ -130,6 +130,8 @@ static enum nve_exit open_engine(const struct nve_config *config, struct nve_eng
 		.ports = config->ports,
 		.n_scopes = config->n_scopes,
 		.scopes = config->scopes,
+		.per_owner = { config->limits.per_client.tsis, config->limits.per_client.addresses,
+			       config->limits.per_client.vns },
 		.core = core_config(config),
 		.dp_ops = &opening.dp,
 		.dp = dp_config(config),
@@ -177,11 +179,36 @@ static void examine(void *arg, nve_finding_fn *fn, void *fn_arg)
 	nve_doctor_host(patient->config, fn, fn_arg);
 }
 
+static bool is_tcp(const char *listener)
+{
+	return strncmp(listener, "unix:", 5) != 0 && strncmp(listener, "tls:", 4) != 0;
+}
+
+/* Loopback TCP proves nobody's identity: without a policy it is worth a warning. */
+static enum nve_exit open_policy(const struct nve_config *config, struct nve_engine *engine,
+				 struct nve_authz **ret)
+{
+	char *err = NULL;
+	int r = nve_authz_open(engine, config->policy, (uint32_t)geteuid(), ret, &err);
+
+	if (r)
+		return fail(NVE_EXIT_CONFIG, "policy", r, err);
+	if (config->policy)
+		nve_log(INFO, "policy_loaded", LOG_S("path", config->policy),
+			LOG_U("roles", nve_authz_info(*ret).n_roles));
+	for (uint32_t i = 0; i < config->n_listeners && !config->policy; i++)
+		if (is_tcp(config->listeners[i]))
+			nve_log(WARNING, "no_policy", LOG_S("listener", config->listeners[i]),
+				LOG_S("so", "every local user may do everything there; configure "
+					    "'policy', or listen on unix sockets only"));
+	return NVE_EXIT_OK;
+}
+
 static enum nve_exit open_session(const struct nve_config *config, const char *version,
 				  struct nve_loop *loop, const struct patient *patient,
-				  struct nve_session_server **ret)
+				  struct nve_authz *authz, struct nve_session_server **ret)
 {
-	const char *notes[2];
+	const char *notes[3];
 	uint32_t n_notes = 0;
 	struct nve_session_config session = {
 		.engine = patient->engine,
@@ -193,13 +220,18 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 		.listeners = (const char *const *)config->listeners,
 		.limits = { .sessions = config->limits.sessions,
 			    .outstanding = config->limits.outstanding,
-			    .message_bytes = config->limits.message_bytes },
+			    .message_bytes = config->limits.message_bytes,
+			    .per_client = { config->limits.per_client.connections,
+					    config->limits.per_client.streams,
+					    config->limits.per_client.calls,
+					    config->limits.per_client.bytes } },
 		.wake = nve_loop_wake,
 		.wake_arg = loop,
 		.store = config->store,
 		.durability = durability(config),
 		.local_vtep = config->local_vtep.family ? config->local_vtep : config->local_vtep6,
 		.started_unix_ns = clock_ns(CLOCK_REALTIME),
+		.authz = authz,
 		.tls = { config->tls.certificate, config->tls.key, config->tls.client_ca,
 			 config->tls.crl },
 		.handshakes = config->tls.handshakes,
@@ -211,6 +243,9 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 
 	if (!config->tls.certificate)
 		notes[n_notes++] = "listens on loopback and unix sockets only: no listener is tls:";
+	if (!config->policy)
+		notes[n_notes++] = "no policy: root, the agent's own user and all of loopback TCP "
+				   "may do everything, TLS clients nothing";
 	if (!strcmp(config->datapath, "fake"))
 		notes[n_notes++] = "the datapath is fake: no frame is forwarded";
 	session.n_notes = n_notes;
@@ -268,11 +303,16 @@ static enum nve_exit serve(const struct nve_config *config, const char *version,
 {
 	const struct patient patient = { config, engine };
 	struct nve_session_server *server = NULL;
-	enum nve_exit code = open_session(config, version, loop, &patient, &server);
+	struct nve_authz *authz = NULL;
+	enum nve_exit code = open_policy(config, engine, &authz);
 	int r;
 
-	if (code)
+	if (!code)
+		code = open_session(config, version, loop, &patient, authz, &server);
+	if (code) {
+		nve_authz_close(authz);
 		return code;
+	}
 	for (uint32_t i = 0; i < config->n_listeners; i++)
 		nve_log(INFO, "listening", LOG_S("address", config->listeners[i]));
 	r = nve_loop_run(loop, engine, server);
@@ -280,6 +320,7 @@ static enum nve_exit serve(const struct nve_config *config, const char *version,
 		code = fail(NVE_EXIT_FAILURE, "loop", r, NULL);
 	*flush = nve_session_flush_asked(server);
 	nve_session_close(server);
+	nve_authz_close(authz);
 	return code;
 }
 

@@ -37,6 +37,7 @@ static void engine_free(struct nve_engine *e)
 	nve_core_free(e->core);
 	nve_pub_free_all(e);
 	nve_arrival_free_all(e);
+	nve_owners_free(e);
 	free(e->vteps);
 	free(e->stored_deadlines);
 	free(e->moved);
@@ -80,6 +81,7 @@ static int make_core(struct nve_engine *e, const struct nve_engine_config *confi
 		core.n_ports = e->n_ports;
 		core.scopes = scopes;
 		core.port_scope = port_scope;
+		core.max_owners = NVE_ENGINE_OWNERS + 1;
 		if (!core.hash_seed && getrandom(&core.hash_seed, sizeof(core.hash_seed), 0) < 0)
 			core.hash_seed = (uintptr_t)e ^ e->realtime_offset;
 		r = nve_core_new(&core, &e->core);
@@ -114,6 +116,9 @@ static int engine_new(const struct nve_engine_config *config, uint64_t now_ns,
 	for (uint32_t i = 0; i < e->n_scopes; i++)
 		e->scopes[i] = config->scopes[i];
 	e->limits = config->dp.limits;
+	e->per_owner = (struct nve_owner_usage){ config->per_owner.tsis ?: UINT32_MAX,
+						 config->per_owner.addrs ?: UINT32_MAX,
+						 config->per_owner.vaps ?: UINT32_MAX };
 	e->local_vtep = config->dp.local_vtep;
 	e->local_vtep6 = config->dp.local_vtep6;
 	e->dp_ops = config->dp_ops;
@@ -235,6 +240,7 @@ int nve_engine_open(const struct nve_engine_config *config, uint64_t now_ns,
 	nve_keep_contexts(e);
 	nve_deadlines_opened(e);
 	nve_check_open(e, &config->check);
+	nve_verify_restored(e);
 	use = nve_core_usage(e->core);
 	nve_log(INFO, "engine_open", LOG_S("datapath", e->dp_ops->name),
 		LOG_S("nva", e->nva_ops->name), LOG_S("store", e->store_ops->name),

@@ -44,7 +44,8 @@ struct nve_engine_config {
 	const struct nve_engine_port *ports; /* copied */
 	uint32_t n_scopes;
 	const struct nve_engine_scope *scopes; /* copied */
-	struct nve_core_config core; /* n_ports, n_scopes, scopes, port_scope are filled in */
+	struct nve_owner_usage per_owner; /* the most that each may have; 0 = as much as there is */
+	struct nve_core_config core;      /* n_ports, n_scopes, scopes, port_scope are filled in */
 	const struct nve_dp_ops *dp_ops;
 	struct nve_dp_config dp;
 	const struct nve_nva_ops *nva_ops;
@@ -87,6 +88,17 @@ void nve_engine_run(struct nve_engine *engine, uint64_t now_ns);
 /* When nve_engine_run() must be called next if nothing is submitted; NVE_NEVER_NS = not. */
 uint64_t nve_engine_next_deadline(const struct nve_engine *engine);
 
+/*
+ * Would these fit?  Each is checked and takes room as if those before it were done and kept; then
+ * all is as it was.  The answer of one is in it when next() is called again.  Between runs.
+ */
+struct nve_plan {
+	struct nve_request *(*next)(void *arg); /* NULL: no more; its done() is not called */
+	void (*peek)(void *arg);                /* now usage and tables are as they would be */
+	void *arg;
+};
+void nve_engine_plan(struct nve_engine *engine, const struct nve_plan *plan);
+
 /* SIGHUP: the NVA reads its source again. */
 int nve_engine_reload(struct nve_engine *engine, uint64_t now_ns, char **err);
 
@@ -111,33 +123,4 @@ struct nve_engine_watch {
 void nve_engine_watch(struct nve_engine *engine, struct nve_engine_watch *watch);
 void nve_engine_unwatch(struct nve_engine *engine, struct nve_engine_watch *watch);
 
-/* Reading, between runs.  All are valid until the next nve_engine_run(). */
-const struct nve_core *nve_engine_core(const struct nve_engine *engine);
-uint32_t nve_engine_n_ports(const struct nve_engine *engine);
-const struct nve_engine_port *nve_engine_port(const struct nve_engine *engine, uint16_t slot);
-/* NVE_PORT_NONE if there is none of that name. */
-uint16_t nve_engine_find_port(const struct nve_engine *engine, const char *name);
-const char *nve_engine_scope_name(const struct nve_engine *engine, uint16_t scope);
-/* NULL if the NVA does not know it (now). */
-const struct nve_vn_context *nve_engine_vn(const struct nve_engine *engine, uint32_t vn_id);
-const struct nve_vn_context *nve_engine_vn_by_name(const struct nve_engine *engine,
-						   const char *name);
-/* What the VN's tenants are told, in bytes of IP: what it says itself, if that fits the underlay.
- * 0: not known. */
-uint32_t nve_engine_tenant_mtu(const struct nve_engine *engine, const struct nve_vn_context *vn);
-/* What the NVA was told and is to know still; in no order. */
-typedef void nve_published_fn(void *arg, uint32_t vn_id, const struct nve_addr *addr,
-			      enum nve_publication state, uint64_t epoch);
-void nve_engine_published(const struct nve_engine *engine, nve_published_fn *fn, void *arg);
-/* The backends, for what only the operator reads (dumps, counters). */
-const struct nve_dp_ops *nve_engine_dp(const struct nve_engine *engine, struct nve_dp **dp);
-const struct nve_nva_ops *nve_engine_nva(const struct nve_engine *engine, struct nve_nva **nva);
-
-struct nve_engine_counters {
-	uint64_t turns, requests, commits, undone_turns;
-	uint64_t events, duplicates;
-	uint64_t announced, not_announced; /* frames of arrivals (D16) */
-	uint64_t gleaned, not_gleaned;     /* addresses learned; told and not learned */
-	uint64_t refused[64];              /* by enum nve_reason */
-};
-const struct nve_engine_counters *nve_engine_counters(const struct nve_engine *engine);
+#include "engine_read.h"

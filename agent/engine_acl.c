@@ -39,10 +39,8 @@ int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret
 	if (!*name || !e->nva_ops->profile)
 		return 0;
 	acl.id = find_id(e, name);
-	if (!acl.id) {
-		e->full = NVE_RES_ACLS;
-		return -ENOSPC;
-	}
+	if (!acl.id)
+		return nve_noting(e, -ENOSPC, NVE_RES_ACLS);
 	*ret = acl.id;
 	r = e->nva_ops->profile(e->nva, name, &rules);
 	if (r < 0 && vn->rules && !e->acls[acl.id].refs) {
@@ -53,9 +51,7 @@ int nve_acl_say(struct nve_engine *e, const struct nve_vn_rec *vn, uint32_t *ret
 		return e->acls[acl.id].refs ? 0 : r;
 	acl.acl = *rules;
 	r = e->dp_ops->acl_set(e->dp, &acl);
-	if (r == -ENOSPC)
-		e->full = NVE_RES_ACLS;
-	return r;
+	return nve_noting(e, r, NVE_RES_ACL_RULES);
 }
 
 void nve_acl_drop(struct nve_engine *e, uint32_t acl)

@@ -65,7 +65,7 @@ static enum nve_reason take(struct nve_engine *e, const struct nve_dp_gleaned *g
 	uint32_t before = nve_core_usage(e->core).addrs;
 	enum nve_reason reason;
 
-	if (!may(e, g)) {
+	if (!may(e, g) || !nve_guard_gleans(e, g->slot, &g->addr)) {
 		e->counters.not_gleaned++;
 		return NVE_REASON_OK;
 	}

@@ -2,6 +2,8 @@
 /* Private to engine*.c: what its files do for each other. */
 #pragma once
 
+#include "engine_guard.h"
+#include "engine_keep.h"
 #include "engine_tables.h"
 
 /* engine_sync.c: makes the outside equal to the core for each object that 'actions' name. */
@@ -11,30 +13,6 @@ int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set);
 int nve_actions_append(struct nve_action_list *to, const struct nve_action *from, size_t n);
 /* Room for one more of 'size' bytes in a growing array. */
 int nve_grow(void *array, size_t *cap, size_t n, size_t size);
-
-/* engine_store.c: one transaction with all objects that 'actions' name, as the core has them. */
-int nve_sync_store(struct nve_engine *e, const struct nve_action *actions, size_t n);
-
-/*
- * engine_context.c: the last known contexts of the VNs in use are in the store, for a restart at
- * which the NVA does not know them (D18).
- */
-uint64_t nve_context_digest(const struct nve_engine *e, const struct nve_vn_rec *vn);
-/* Within a transaction: puts or deletes the VN's, if that differs from what is stored. */
-int nve_context_store(struct nve_engine *e, uint32_t vn_id);
-void nve_context_unsure(struct nve_engine *e, uint32_t vn_id); /* that transaction failed */
-void nve_context_unpack(const struct nve_stored_vn *stored, struct nve_vn_context *ret);
-
-/* engine_deadline.c: where timers have got to, and all else that is written down later. */
-void nve_deadline_moved(struct nve_engine *e, uint32_t slot);
-/* At a restart: what is left of a timer of 'period_ms', whose deadline was stored. */
-uint64_t nve_deadline_restored(const struct nve_engine *e, uint64_t deadline_ns,
-			       uint32_t period_ms);
-/* The start is over: no time that it took is taken from a timer. */
-void nve_deadlines_opened(struct nve_engine *e);
-void nve_keep_contexts(struct nve_engine *e); /* the NVA said something of VNs in use */
-void nve_run_keep(struct nve_engine *e);
-uint64_t nve_to_realtime(const struct nve_engine *e, uint64_t monotonic_ns);
 
 const char *nve_port_name(const struct nve_engine *e, uint16_t port);
 
@@ -94,8 +72,20 @@ int nve_pub_actions(struct nve_engine *e, const struct nve_action *actions, size
 int nve_pub_flush(struct nve_engine *e); /* tells the NVA what changed of the touched */
 void nve_pub_free_all(struct nve_engine *e);
 
+/* engine_full.c */
+/* Remembers the first table that was full, for the answer; returns 'r'. */
+int nve_noting(struct nve_engine *e, int r, enum nve_resource resource);
+enum nve_resource nve_full_of_vn(const struct nve_engine *e, const struct nve_vn_rec *vn);
+/* After the undoing: says what was full, and how full it is. */
+void nve_answer_full(struct nve_engine *e, enum nve_resource resource, struct nve_answer *answer);
+
 /* engine_turn.c: a turn of what is queued; one of the engine's own events, counted by n_items. */
 bool nve_turn_requests(struct nve_engine *e);
+/* Not an answer: the request waits for the NVA, or for the next turn. */
+enum { NVE_WAIT_NVA = -1, NVE_WAIT_TURN = -2 };
+/* Step 1 of one request; 0 when req->answer is filled in, else NVE_WAIT_. */
+int nve_turn_step(struct nve_engine *e, struct nve_request *req);
+void nve_turn_take_back(struct nve_engine *e); /* of a turn that is only stepped */
 enum nve_reason nve_own_step(struct nve_engine *e, const struct nve_event *ev);
 enum nve_reason nve_own_finish(struct nve_engine *e); /* not OK: all are taken back */
 void nve_reply(struct nve_engine *e, struct nve_request *req);
@@ -136,6 +126,22 @@ void nve_glean_default(const struct nve_vn_context *context, struct nve_event *e
 /* engine_check.c: the next slice of the check, if it is due. */
 void nve_check_open(struct nve_engine *e, const struct nve_engine_check_config *config);
 void nve_run_check(struct nve_engine *e);
+/* engine_guard.c.  False: 'answer' says why not, or that there is nothing to do. */
+bool nve_guard_lets(struct nve_engine *e, struct nve_event *ev, struct nve_answer *answer);
+/* True: who may not do it anyway is not told that the VN is unknown. */
+bool nve_guard_unknown_vn(struct nve_engine *e, const struct nve_request *req,
+			  struct nve_answer *answer);
+/* After the step: false if the owner has more now than it may, and then 'answer' says so. */
+bool nve_guard_fits(struct nve_engine *e, const struct nve_event *ev,
+		    const struct nve_owner_usage *had, struct nve_answer *answer);
+bool nve_guard_gleans(struct nve_engine *e, uint32_t slot, const struct nve_addr *addr);
+void nve_owners_free(struct nve_engine *e);
+
+/* engine_verify.c: may fill in ev->addrs from the NVA's record (D17). */
+enum nve_reason nve_verify(struct nve_engine *e, struct nve_event *ev, struct nve_answer *answer);
+/* Takes away what the records of a verified VN do not allow.  0 or -EAGAIN. */
+int nve_verify_vn(struct nve_engine *e, uint32_t vn_id);
+void nve_verify_restored(struct nve_engine *e); /* the first run looks at such VNs */
 
 /* engine_restore.c */
 int nve_restore(struct nve_engine *e);

@@ -119,7 +119,7 @@ static int say(struct nve_engine *e, uint32_t vn_id, const struct nve_addr *addr
 		return e->dp_ops->neigh_del(e->dp, vn_id, &row.ip);
 	row.second = row_claim(e, newest);
 	row.first = row_claim(e, first_of(e, vn_id, addr, newest));
-	return e->dp_ops->neigh_set(e->dp, &row);
+	return nve_noting(e, e->dp_ops->neigh_set(e->dp, &row), NVE_RES_NEIGH);
 }
 
 int nve_neigh_say_vn(struct nve_engine *e, const struct nve_vn_rec *vn)

@@ -175,7 +175,8 @@ static int follow(struct nve_engine *e, struct nve_vn_rec *vn)
 		vn->withdrawn = true;
 		return 0;
 	}
-	return vn->live ? nve_vn_refresh(e, vn) : enter_late(e, vn_id);
+	r = vn->live ? nve_vn_refresh(e, vn) : enter_late(e, vn_id);
+	return r || context->security != NVE_NVA_VERIFIED ? r : nve_verify_vn(e, vn_id);
 }
 
 static struct nve_vn_rec *next_dirty(struct nve_engine *e)

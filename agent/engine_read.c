@@ -20,6 +20,11 @@ void nve_engine_unwatch(struct nve_engine *engine, struct nve_engine_watch *watc
 		*at = watch->next;
 }
 
+uint64_t nve_engine_now(const struct nve_engine *engine)
+{
+	return engine->now_ns;
+}
+
 const struct nve_core *nve_engine_core(const struct nve_engine *engine)
 {
 	return engine->core;

@@ -91,6 +91,16 @@ static int restore_tag(void *arg, const struct nve_stored_tag *stored)
 	return 0;
 }
 
+/* Identities have other numbers in each run of the agent. */
+static uint16_t find_owner(struct restore *rs, const char *identity)
+{
+	uint16_t owner = nve_engine_owner(rs->e, identity);
+
+	if (!owner && *identity)
+		nve_log(WARNING, "owner_dropped", LOG_S("identity", identity));
+	return owner;
+}
+
 static int restore_vap(void *arg, const struct nve_stored_vap *stored)
 {
 	struct restore *rs = arg;
@@ -101,6 +111,11 @@ static int restore_vap(void *arg, const struct nve_stored_vap *stored)
 	if (nve_core_restore_vap(rs->e->core, port, stored->vn_id, stored->tag,
 				 stored->connected_explicitly) < 0)
 		return drop_vap(rs, stored, "contradicts the configuration");
+	if (stored->connected_explicitly)
+		nve_core_restore_vap_owner(rs->e->core, port, stored->vn_id,
+					   strcmp(stored->owner, NVE_STORED_SHARED)
+						   ? find_owner(rs, stored->owner)
+						   : NVE_OWNER_SHARED);
 	return 0;
 }
 
@@ -114,6 +129,7 @@ static int restore_tsi(void *arg, const struct nve_stored_tsi *stored)
 	tsi.key.port = nve_engine_find_port(e, stored->port);
 	if (tsi.key.port == NVE_PORT_NONE)
 		return drop_tsi(rs, stored, "its port is not configured any more");
+	tsi.owner = find_owner(rs, stored->owner);
 	tsi.since_ns = to_monotonic(e, tsi.since_ns);
 	tsi.deadline_ns = nve_deadline_restored(e, to_monotonic(e, stored->moved_ns), period);
 	/* How old gleaned addresses are is not kept: they get their whole time again. */

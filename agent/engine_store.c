@@ -70,6 +70,8 @@ static int store_vap(struct nve_engine *e, uint16_t port, uint32_t vn_id)
 	memcpy(stored.port, e->ports[port].dp.name, sizeof(stored.port));
 	stored.tag = vap->tag;
 	stored.connected_explicitly = vap->connected_explicitly;
+	stored.owner = vap->owner == NVE_OWNER_SHARED ? NVE_STORED_SHARED
+						      : nve_engine_owner_name(e, vap->owner);
 	return e->store_ops->put_vap(e->store, &stored);
 }
 
@@ -82,6 +84,7 @@ static int store_tsi(struct nve_engine *e, uint32_t slot)
 		return e->store_ops->del_tsi(e->store, slot);
 	memcpy(stored.port, e->ports[tsi->key.port].dp.name, sizeof(stored.port));
 	stored.tsi = *tsi;
+	stored.owner = nve_engine_owner_name(e, tsi->owner);
 	stored.tsi.since_ns = nve_to_realtime(e, tsi->since_ns);
 	stored.tsi.deadline_ns = nve_to_realtime(e, tsi->deadline_ns);
 	stored.tsi.glean_ns = NVE_NEVER_NS; /* would be written with each frame told */

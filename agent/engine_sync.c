@@ -39,14 +39,6 @@ int nve_actions_append(struct nve_action_list *to, const struct nve_action *from
 	return 0;
 }
 
-/* Remembers which table was full, for the answer. */
-static int noting(struct nve_engine *e, int r, enum nve_resource resource)
-{
-	if (r == -ENOSPC)
-		e->full = (uint8_t)resource;
-	return r;
-}
-
 /* What the datapath should have under (port, tag), or nothing. */
 static bool vap_row(const struct nve_engine *e, uint16_t port, uint16_t tag, struct nve_dp_vap *row)
 {
@@ -73,7 +65,7 @@ int nve_sync_vap_row(struct nve_engine *e, uint16_t port, uint16_t tag, bool set
 	if (vap_row(e, port, tag, &row) != set)
 		return 0;
 	if (set)
-		return noting(e, e->dp_ops->vap_set(e->dp, &row), NVE_RES_VAPS);
+		return nve_noting(e, e->dp_ops->vap_set(e->dp, &row), NVE_RES_FLOOD);
 	return e->dp_ops->vap_del(e->dp, port, tag);
 }
 
@@ -133,9 +125,10 @@ int nve_sync_tsi(struct nve_engine *e, uint32_t slot, bool set)
 				   .addrs = e->addrs };
 	r = e->dp_ops->tsi_set(e->dp, &row);
 	if (r == -EDQUOT)
-		return noting(e, -ENOSPC, NVE_RES_METERS);
+		return nve_noting(e, -ENOSPC, NVE_RES_METERS);
+	nve_noting(e, r, NVE_RES_ADDRS);
 	said = nve_neigh_of_tsi(e, slot, tsi->key.vn_id, tsi->n_addrs);
-	return noting(e, r ? r : said, NVE_RES_ADDRS);
+	return r ? r : said;
 }
 
 enum phase { ENTER_VNS, SET_VAPS, SET_TSIS, FDB, DEL_TSIS, DEL_VAPS, LEAVE_VNS, PHASES };
@@ -150,7 +143,8 @@ static int sync_vap(struct nve_engine *e, const struct nve_action *a, enum phase
 		struct nve_vn_rec *vn = nve_vn_find(e, a->vn_id);
 
 		/* Only now: a row can refer to a TSI that came with the same request. */
-		return vn && vn->entering ? noting(e, nve_vn_say_remotes(e, vn), NVE_RES_FDB) : 0;
+		return vn && vn->entering ? nve_noting(e, nve_vn_say_remotes(e, vn), NVE_RES_FDB)
+					  : 0;
 	}
 	if (phase != ENTER_VNS && phase != LEAVE_VNS)
 		return 0;
@@ -175,7 +169,7 @@ static int sync_one(struct nve_engine *e, const struct nve_action *a, enum phase
 		return 0;
 	case NVE_ACT_BIND:
 		if (phase == FDB && (a->addr.flags & NVE_ADDR_MAC))
-			return noting(e, nve_fdb_sync(e, a->vn_id, a->addr.mac), NVE_RES_FDB);
+			return nve_noting(e, nve_fdb_sync(e, a->vn_id, a->addr.mac), NVE_RES_FDB);
 		return 0;
 	default:
 		return 0;
@@ -186,6 +180,7 @@ static int pass(struct nve_engine *e, const struct nve_action *actions, size_t n
 {
 	int r, first = 0;
 
+	e->full = NVE_RES_NONE;
 	for (int phase = ENTER_VNS; phase < PHASES; phase++) {
 		for (size_t i = 0; i < n; i++) {
 			r = sync_one(e, &actions[i], (enum phase)phase);

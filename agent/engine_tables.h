@@ -12,6 +12,7 @@ enum {
 	NVE_VTEP_BUCKETS = 1024,
 	NVE_HASH_BUCKETS = 65536,
 	NVE_GLEANED_QUEUE = 1024, /* one turn's */
+	NVE_OWNER_BUCKETS = 8192,
 };
 #define NVE_SEC_NS        1000000000ull
 #define NVE_PARK_NS       (5 * NVE_SEC_NS) /* how long a request waits for the NVA */
@@ -53,6 +54,13 @@ struct nve_action_list {
 	size_t n, cap;
 };
 
+/* Identities, by number from 1. */
+struct nve_owners {
+	uint16_t n;
+	uint16_t buckets[NVE_OWNER_BUCKETS];
+	char *names[4096];
+};
+
 struct nve_engine {
 	struct nve_engine_port *ports;
 	struct nve_engine_scope *scopes;
@@ -80,6 +88,10 @@ struct nve_engine {
 	struct nve_pub_want *wants; /* of one of them */
 	size_t n_wants, cap_wants;
 	struct nve_tsi_addr addrs[NVE_TSI_ADDRS_MAX];
+	struct nve_addr verified[NVE_TSI_ADDRS_MAX];
+	const struct nve_engine_guard *guard;
+	struct nve_owner_usage per_owner; /* the most that each may have */
+	struct nve_owners owners;
 
 	struct nve_acl_rec acls[NVE_DP_ACLS_MAX + 1]; /* by id, from 1 */
 	struct nve_vn_rec *vns[NVE_VN_BUCKETS];

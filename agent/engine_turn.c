@@ -15,22 +15,10 @@
 /* How far a turn came. */
 enum stage { STEPPED, STORED, APPLIED, PUBLISHED };
 
-/* Not an answer: the request waits for the NVA, or for the next turn. */
-enum { WAIT_NVA = -1, WAIT_TURN = -2 };
-
 static bool needs_context(const struct nve_event *ev)
 {
 	return ev->kind == NVE_EV_VN_CONNECT || ev->kind == NVE_EV_ASSOCIATE ||
 	       ev->kind == NVE_EV_ACTIVATE;
-}
-
-/*
- * The hypervisors of a verified VN are not taken at their word (D17).  No backend has records of
- * TSIs to hold their words against, so such a VN lets nobody in, rather than everybody.
- */
-static int admit(const struct nve_request *req, const struct nve_vn_context *context)
-{
-	return needs_context(&req->ev) && context->security == NVE_NVA_VERIFIED ? -EACCES : 0;
 }
 
 static int resolve_name(struct nve_engine *e, const struct nve_request *req, uint32_t *vn_id)
@@ -41,7 +29,7 @@ static int resolve_name(struct nve_engine *e, const struct nve_request *req, uin
 
 	if (!r) {
 		*vn_id = context->vn_id;
-		return admit(req, context);
+		return 0;
 	}
 	/* What is here can be taken down although the NVA has forgotten it, or is away. */
 	vn = needs_context(&req->ev) ? NULL : nve_vn_find_name(e, req->vn_name);
@@ -63,7 +51,7 @@ static int resolve_id(struct nve_engine *e, const struct nve_request *req)
 		return 0;
 	r = e->nva_ops->vn_by_id(e->nva, ev->key.vn_id, &context);
 	if (!r)
-		return admit(req, context);
+		return 0;
 	/* Without context the core's answer is right also while the NVA is away: nothing is there.
 	 */
 	return r == -ENOENT || needs_context(ev) ? r : 0;
@@ -80,59 +68,11 @@ static int resolve(struct nve_engine *e, const struct nve_request *req, uint32_t
 		return NVE_REASON_OK;
 	case -ENOENT:
 		return NVE_REASON_UNKNOWN_VN;
-	case -EACCES:
-		return NVE_REASON_NOT_AUTHORIZED;
 	case -EINPROGRESS:
-		return e->now_ns - req->ev.now_ns < NVE_PARK_NS ? WAIT_NVA
+		return e->now_ns - req->ev.now_ns < NVE_PARK_NS ? NVE_WAIT_NVA
 								: NVE_REASON_NVA_UNREACHABLE;
 	default:
 		return NVE_REASON_NVA_UNREACHABLE;
-	}
-}
-
-static const char *const resource_tables[] = {
-	[NVE_RES_TSIS] = "tsi",     [NVE_RES_ADDRS] = "src", [NVE_RES_VAPS] = "vap",
-	[NVE_RES_VNS] = "flood",    [NVE_RES_TAGS] = "",     [NVE_RES_VTEPS] = "vtep",
-	[NVE_RES_FDB] = "fdb",      [NVE_RES_CLIENT] = "",   [NVE_RES_ACLS] = "acl",
-	[NVE_RES_METERS] = "meter",
-};
-
-static uint32_t limit_of(const struct nve_engine *e)
-{
-	switch (e->full) {
-	case NVE_RES_VNS:
-		return e->limits.max_vns;
-	case NVE_RES_VTEPS:
-		return e->limits.max_vteps;
-	case NVE_RES_FDB:
-		return e->limits.max_fdb;
-	case NVE_RES_ADDRS:
-		return e->limits.max_addrs;
-	case NVE_RES_METERS:
-		return e->limits.max_meters;
-	default:
-		return e->limits.max_tsis;
-	}
-}
-
-/* After the undoing: says which table was full, and how full it is. */
-static void answer_full(struct nve_engine *e, struct nve_answer *answer)
-{
-	const char *wanted = resource_tables[e->full], *name;
-	uint64_t used, max;
-
-	*answer = (struct nve_answer){ .reason = NVE_REASON_NO_RESOURCES,
-				       .slot = NVE_SLOT_NONE,
-				       .resource = e->full,
-				       .max = limit_of(e) };
-	answer->used = answer->max;
-	if (!wanted)
-		return;
-	for (size_t i = 0; (name = e->dp_ops->table(e->dp, i, &used, &max)); i++) {
-		if (strcmp(name, wanted) != 0)
-			continue;
-		answer->used = (uint32_t)used;
-		answer->max = (uint32_t)max;
 	}
 }
 
@@ -160,15 +100,20 @@ static int keep_actions(struct nve_engine *e, struct nve_core_mark mark)
 /* The step, and room in the datapath; a failure undoes this event alone. */
 static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_answer *answer)
 {
+	struct nve_owner_usage had = nve_core_owner_usage(e->core, ev->owner);
 	struct nve_core_mark mark = nve_core_mark(e->core);
+	enum nve_resource full;
 	int r, undo;
 
 	nve_core_step(e->core, ev, answer);
 	if (answer->reason != NVE_REASON_OK)
 		return;
+	if (!nve_guard_fits(e, ev, &had, answer)) {
+		nve_core_rollback(e->core, mark);
+		return;
+	}
 	if (ev->kind == NVE_EV_KEEPALIVE || ev->kind == NVE_EV_KEEPACTIVE)
 		nve_deadline_moved(e, answer->slot);
-	e->full = NVE_RES_NONE;
 	r = keep_actions(e, mark);
 	if (!r && !e->copy.n)
 		return;
@@ -176,12 +121,13 @@ static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_an
 		r = nve_sync_dp(e, e->copy.list, e->copy.n);
 	if (!r)
 		return;
+	full = (enum nve_resource)e->full;
 	nve_core_rollback(e->core, mark);
 	undo = nve_sync_dp(e, e->copy.list, e->copy.n);
 	if (undo)
 		repair_later(e, e->copy.list, e->copy.n, undo);
 	if (r == -ENOSPC) {
-		answer_full(e, answer);
+		nve_answer_full(e, full, answer);
 		return;
 	}
 	nve_log(ERROR, "datapath_refused", LOG_U("vn", ev->key.vn_id),
@@ -190,8 +136,7 @@ static void step(struct nve_engine *e, const struct nve_event *ev, struct nve_an
 		(struct nve_answer){ .reason = NVE_REASON_DATAPATH_FAILED, .slot = NVE_SLOT_NONE };
 }
 
-/* Returns 0 when req->answer is filled in, else WAIT_. */
-static int step_request(struct nve_engine *e, struct nve_request *req)
+int nve_turn_step(struct nve_engine *e, struct nve_request *req)
 {
 	struct nve_event ev = req->ev;
 	const struct nve_vn_context *context;
@@ -202,7 +147,8 @@ static int step_request(struct nve_engine *e, struct nve_request *req)
 	if (reason < 0)
 		return reason;
 	if (reason != NVE_REASON_OK) {
-		req->answer.reason = (enum nve_reason)reason;
+		if (!nve_guard_unknown_vn(e, req, &req->answer))
+			req->answer.reason = (enum nve_reason)reason;
 		return 0;
 	}
 	ev.key.vn_id = vn_id;
@@ -210,6 +156,8 @@ static int step_request(struct nve_engine *e, struct nve_request *req)
 	if ((ev.kind == NVE_EV_ASSOCIATE || ev.kind == NVE_EV_ACTIVATE) &&
 	    !e->nva_ops->vn_by_id(e->nva, vn_id, &context))
 		nve_glean_default(context, &ev);
+	if (!nve_guard_lets(e, &ev, &req->answer))
+		return 0;
 	if (!nve_drain_lets(e, &ev)) {
 		req->answer.reason = NVE_REASON_DRAINING;
 		return 0;
@@ -223,7 +171,7 @@ static int step_request(struct nve_engine *e, struct nve_request *req)
 	nve_arrival_after(e, &ev, &req->answer);
 	/* The core's journal is full: another turn has room again. */
 	if (req->answer.reason == NVE_REASON_TOO_MANY_REQUESTS && nve_core_mark(e->core).actions)
-		return WAIT_TURN;
+		return NVE_WAIT_TURN;
 	return 0;
 }
 
@@ -265,6 +213,11 @@ static void take_back(struct nve_engine *e, enum stage stage)
 		repair_later(e, actions, n, first);
 	nve_vn_reap(e);
 	e->counters.undone_turns++;
+}
+
+void nve_turn_take_back(struct nve_engine *e)
+{
+	take_back(e, STEPPED);
 }
 
 /* Steps 2 to 4.  OK, or the reason of the step that failed, and then all is as before the turn. */
@@ -386,7 +339,7 @@ static void run_singly(struct nve_engine *e)
 		head = req->next;
 		req->next = NULL;
 		e->n_items = 0;
-		if (step_request(e, req) < 0) {
+		if (nve_turn_step(e, req) < 0) {
 			park(e, req);
 			continue;
 		}
@@ -412,12 +365,12 @@ bool nve_turn_requests(struct nve_engine *e)
 
 		if (!req->ev.now_ns)
 			req->ev.now_ns = e->now_ns; /* since when it waits */
-		wait = step_request(e, req);
-		if (wait == WAIT_TURN) {
+		wait = nve_turn_step(e, req);
+		if (wait == NVE_WAIT_TURN) {
 			put_back(e, req);
 			break;
 		}
-		if (wait == WAIT_NVA)
+		if (wait == NVE_WAIT_NVA)
 			park(e, req);
 		else
 			add_item(e, req);

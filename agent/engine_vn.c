@@ -227,14 +227,18 @@ int nve_vn_say(struct nve_engine *e, struct nve_vn_rec *vn)
 	};
 	int r = nve_acl_say(e, vn, &row.acl);
 
+	vn->unsaid = true;
 	if (r < 0)
 		return r;
 	r = e->dp_ops->vn_set(e->dp, &row);
 	if (r == -ENOSPC)
-		e->full = vn->n_slots >= e->limits.max_flood ? NVE_RES_VTEPS : NVE_RES_VNS;
-	if (r < 0)
+		nve_noting(e, r, nve_full_of_vn(e, vn));
+	if (r < 0) {
 		nve_acl_drop(e, row.acl);
-	return r < 0 ? r : nve_acl_take(e, vn, row.acl);
+		return r;
+	}
+	vn->unsaid = false;
+	return nve_acl_take(e, vn, row.acl);
 }
 
 int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn)
@@ -245,9 +249,10 @@ int nve_vn_say_remotes(struct nve_engine *e, struct nve_vn_rec *vn)
 		r = nve_fdb_sync(e, m->vn_id, m->mac);
 		first = first ? first : r;
 	}
-	vn->entering = false;
 	r = nve_neigh_say_vn(e, vn);
-	return first ? first : r;
+	first = first ? first : r;
+	vn->entering = first != 0; /* what was not said is said again by the next pass */
+	return first;
 }
 
 /* What was gathered becomes what holds; a live VN is said again, then the old slots go. */
@@ -392,8 +397,8 @@ int nve_vn_enter(struct nve_engine *e, uint32_t vn_id)
 	struct nve_vn_rec *vn = nve_vn_find(e, vn_id);
 	int r, said;
 
-	if (vn && vn->live)
-		return 0;
+	if (vn && vn->live) /* the pass before this may have had no room for it */
+		return vn->unsaid ? nve_vn_say(e, vn) : 0;
 	if (!vn)
 		vn = nve_vn_make(e, vn_id);
 	if (!vn)
@@ -426,7 +431,7 @@ int nve_vn_leave(struct nve_engine *e, uint32_t vn_id)
 	e->vns_idle = true;
 	if (!vn || !vn->live)
 		return 0;
-	vn->live = false;
+	vn->live = vn->entering = false;
 	for (const struct nve_remote *m = vn->remotes; m; m = m->vn_next) {
 		r = nve_fdb_sync(e, vn_id, m->mac);
 		first = first ? first : r;

@@ -48,6 +48,7 @@ struct nve_vn_rec {
 	struct nve_vn_context context;  /* as last heard; its 'vteps' are in 'slots' */
 	bool known;                     /* 'context' was heard at all */
 	bool live;                      /* the datapath has the VN */
+	bool unsaid;                    /* it is live, but the datapath had no room for it */
 	bool entering;                  /* its remote MACs are still to be said */
 	bool dirty;                     /* the NVA changed it */
 	bool withdrawn;                 /* the NVA does not know it any more (said once) */

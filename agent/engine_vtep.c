@@ -49,8 +49,7 @@ int nve_vtep_find(struct nve_engine *e, const struct nve_ip *ip, uint32_t *ret)
 		*ret = slot;
 		return 0;
 	}
-	e->full = NVE_RES_VTEPS;
-	return -ENOSPC;
+	return nve_noting(e, -ENOSPC, NVE_RES_VTEPS);
 }
 
 int nve_vteps_live(struct nve_engine *e, const uint32_t *slots, size_t n)
@@ -62,8 +61,7 @@ int nve_vteps_live(struct nve_engine *e, const uint32_t *slots, size_t n)
 
 		vtep->live++;
 		r = e->dp_ops->vtep_set(e->dp, slots[i], &vtep->ip);
-		if (r == -ENOSPC)
-			e->full = NVE_RES_VTEPS;
+		nve_noting(e, r, NVE_RES_VTEPS);
 		first = first ? first : r;
 	}
 	return first;

@@ -154,6 +154,7 @@ static void on_reload(uv_signal_t *signal, int signum)
 	nve_audit_reopen();
 	free(err);
 	nve_session_reload(loop->server);
+	nve_session_reload_policy(loop->server);
 	turn(loop);
 	sd_notify(0, "READY=1");
 }

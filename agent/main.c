@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nved: options, the tables of backends, and what is done before anything is opened. */
+#include "authz/policy.h"
 #include "config.h"
 #include "daemon.h"
 #include "log.h"
@@ -81,9 +82,8 @@ static const char help[] =
 	"      --version      print the version, and end\n"
 	"  -h, --help         this text\n"
 	"\n"
-	"Signals: SIGHUP reads the NVA's source and the TLS files again; SIGTERM and SIGINT end "
-	"the\n"
-	"agent, the datapath goes on forwarding.\n"
+	"Signals: SIGHUP reads the NVA's source, the TLS files and the policy again; SIGTERM\n"
+	"and SIGINT end the agent, the datapath goes on forwarding.\n"
 	"Exit codes: 0 ok; 1 failure at run time; 2 usage; 3 bad configuration;\n"
 	"4 another agent runs; 5 datapath; 6 store.  See nved(8), nved.yaml(5).\n";
 
@@ -136,6 +136,28 @@ static enum nve_exit load_config(const char *path, struct nve_config **ret)
 	return NVE_EXIT_CONFIG;
 }
 
+static enum nve_exit check_policy(const char *path)
+{
+	struct nve_policy *policy = NULL;
+	char *err = NULL;
+	int r;
+
+	if (!path)
+		return NVE_EXIT_OK;
+	if (access(path, F_OK)) {
+		printf("%s: not there yet; nved needs it to start\n", path);
+		return NVE_EXIT_OK;
+	}
+	r = nve_policy_load(path, &policy, &err);
+	if (r)
+		fprintf(stderr, "%s\n", err ?: strerror(-r));
+	else
+		printf("%s: ok\n", path);
+	nve_policy_free(policy);
+	free(err);
+	return r ? NVE_EXIT_CONFIG : NVE_EXIT_OK;
+}
+
 /* Files are looked at as the agent would, and what has expired is told before it hurts. */
 static enum nve_exit check_tls(const struct nve_config *config)
 {
@@ -171,7 +193,7 @@ static enum nve_exit check_config(const char *path, const struct nve_config *con
 	char *err = NULL;
 	int r;
 
-	if (check_tls(config))
+	if (check_tls(config) || check_policy(config->policy))
 		return NVE_EXIT_CONFIG;
 	if (access(config->nva_source, F_OK)) {
 		printf("%s: ok\n%s: not there yet; nved needs it to start\n", path,

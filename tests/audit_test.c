@@ -399,7 +399,6 @@ static void proofs_and_refusals_name_the_peer(void **state)
 	open_log(0, 0, 0);
 	nve_audit_auth(&peer, "ipv4:192.0.2.1:999", true, NULL);
 	nve_audit_auth(NULL, "ipv4:192.0.2.2:999", false, "no certificate");
-	nve_audit_denied(&peer, "h1", "Associate", "port p1 vn 7", "policy.yaml:12");
 	nve_audit_close();
 	contents(path);
 	assert_non_null(strstr(text, "\"event\":\"auth\",\"result\":\"accepted\",\"identity\":"
@@ -407,8 +406,6 @@ static void proofs_and_refusals_name_the_peer(void **state)
 				     "\"ipv4:192.0.2.1:999\"}\n"));
 	assert_non_null(strstr(text, "\"result\":\"refused\",\"address\":\"ipv4:192.0.2.2:999\","
 				     "\"why\":\"no certificate\"}\n"));
-	assert_non_null(strstr(text, "\"client\":\"h1\",\"method\":\"Associate\",\"what\":"
-				     "\"port p1 vn 7\",\"rule\":\"policy.yaml:12\"}\n"));
 }
 
 #define ON_A_DISK(test) cmocka_unit_test_setup_teardown(test, mount_disk, unmount_disk)

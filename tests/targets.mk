@@ -19,6 +19,12 @@ $(TAG_OBJ): tests/e2e/tag.bpf.c $(G)/vmlinux.h
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -I$(G) -MMD -MP -MF $(G)/tag.bpf.d -MT $@ -c $< -o $@
 
+# Many clients at once, on one thread.
+STORM := $(B)/storm
+$(STORM): $(B)/tests/tools/storm.o $(B)/libnve.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
 $(G)/tests/stream: tests/e2e/stream.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -53,7 +59,7 @@ endef
 $(eval $(call OTHER_AGENT,newer))
 $(eval $(call OTHER_AGENT,next))
 
-e2e-tools: $(PY_GEN) $(TAG_OBJ) $(G)/tests/stream $(OTHER_AGENTS) ## what the end-to-end tests need besides nved and nvectl
+e2e-tools: $(PY_GEN) $(TAG_OBJ) $(G)/tests/stream $(STORM) $(OTHER_AGENTS) ## what the end-to-end tests need besides nved and nvectl
 	@:
 
 need-root:

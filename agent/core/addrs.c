@@ -98,6 +98,7 @@ void nve_addr_add(struct nve_core *core, uint32_t slot, const struct nve_addr *a
 	rec->seen_ns = rec->gleaned ? now_ns : 0;
 	append(core, slot, i);
 	count_kind(core, i, 1);
+	nve_owner_count(core, core->tsis[slot].pub.owner, 0, 1);
 	nve_glean_link(core, i);
 	if (leader == NVE_SLOT_NONE) {
 		rec->leader = true;
@@ -158,6 +159,7 @@ void nve_addr_remove(struct nve_core *core, uint32_t before, uint32_t i, uint64_
 	if (emit)
 		nve_addr_emit(core, i);
 	count_kind(core, i, -1);
+	nve_owner_count(core, core->tsis[rec->tsi].pub.owner, 0, -1);
 	nve_glean_unlink(core, i);
 	unlink_from_tsi(core, before, i);
 	nve_undo_save(core, rec, sizeof(*rec));

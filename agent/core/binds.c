@@ -140,6 +140,7 @@ enum nve_reason nve_bind_expire(struct nve_core *core, const struct nve_event *e
 	nve_alarm_clear(core, slot);
 	NVE_SET(core, core->tsis[slot].alarmed, true);
 	notice.key = tsi->pub.key;
+	notice.owner = tsi->pub.owner;
 	notice.from = notice.to = tsi->pub.state;
 	notice.tag = core->vaps[tsi->vap].pub.tag;
 	nve_emit_notice(core, &notice);

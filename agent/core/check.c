@@ -359,4 +359,5 @@ void nve_core_check(const struct nve_core *core)
 	check_timers(core);
 	check_vaps(core);
 	check_tags(core);
+	nve_owner_check(core);
 }

@@ -74,6 +74,8 @@ static bool config_valid(const struct nve_core_config *config)
 		if (config->port_scope[i] >= config->n_scopes &&
 		    config->port_scope[i] != NVE_PORT_NONE)
 			return false;
+	if (config->max_owners > UINT16_MAX)
+		return false;
 	if (config->max_rate && !nve_qos_rate_fits(config->max_rate))
 		return false;
 	return timer_valid(&config->keepalive) && timer_valid(&config->keepactive);
@@ -88,10 +90,17 @@ static uint32_t count_tags(const struct nve_core_config *config)
 	return n;
 }
 
+/* Each TSI and each VAP is one that somebody has, at most. */
+static uint32_t max_holders(const struct nve_core_config *config)
+{
+	return config->max_owners ? config->max_tsis + config->max_vaps : 0;
+}
+
 static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n_tags)
 {
 	const struct nve_core_config *config = &core->config;
-	uint32_t *tsi_next, *addr_next, *vap_next, *vn_next;
+	uint32_t n_holders = max_holders(config);
+	uint32_t *tsi_next, *addr_next, *vap_next, *vn_next, *holder_next;
 
 	core->state = carve(carver, 1, sizeof(*core->state), LINE);
 	CARVE(carver, core->scopes, config->n_scopes);
@@ -100,6 +109,8 @@ static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n
 	CARVE(carver, core->vaps, config->max_vaps);
 	CARVE(carver, core->vns, config->max_vns);
 	CARVE(carver, core->tags, n_tags);
+	CARVE(carver, core->owners, config->max_owners + 1);
+	CARVE(carver, core->holders, n_holders);
 	CARVE(carver, core->timers, 2 * (size_t)config->max_tsis);
 	CARVE(carver, core->by_key, config->max_tsis);
 	CARVE(carver, core->by_port, config->max_tsis);
@@ -111,6 +122,8 @@ static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n
 	CARVE(carver, core->vn_chain, config->max_vns);
 	CARVE(carver, core->tag_chain, n_tags);
 	CARVE(carver, core->tag_order, n_tags);
+	CARVE(carver, core->holder_chain, n_holders);
+	CARVE(carver, core->holder_buckets, core->holder_mask + 1);
 	CARVE(carver, core->key_buckets, core->tsi_mask + 1);
 	CARVE(carver, core->port_buckets, core->tsi_mask + 1);
 	CARVE(carver, core->addr_buckets, core->addr_mask + 1);
@@ -122,6 +135,7 @@ static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n
 	CARVE(carver, addr_next, config->max_addrs);
 	CARVE(carver, vap_next, config->max_vaps);
 	CARVE(carver, vn_next, config->max_vns);
+	CARVE(carver, holder_next, n_holders);
 	if (!carver->base)
 		return;
 	core->state_size = (size_t)(carver->base + carver->at - (uint8_t *)core->state);
@@ -130,6 +144,7 @@ static void carve_state(struct carver *carver, struct nve_core *core, uint32_t n
 	core->state->addrs = (struct nve_pool){ .max = config->max_addrs, .next = addr_next };
 	core->state->vaps = (struct nve_pool){ .max = config->max_vaps, .next = vap_next };
 	core->state->vns = (struct nve_pool){ .max = config->max_vns, .next = vn_next };
+	core->state->holders = (struct nve_pool){ .max = n_holders, .next = holder_next };
 	core->state->n_tags = n_tags;
 }
 
@@ -147,6 +162,7 @@ static void carve_block(struct carver *carver, struct nve_core *core,
 	core->vap_mask = mask_for(config->max_vaps);
 	core->vn_mask = mask_for(config->max_vns);
 	core->tag_mask = mask_for(n_tags);
+	core->holder_mask = mask_for(max_holders(config));
 	while (config->max_tsis >> levels)
 		levels++;
 	core->undo_per_tsi = NVE_UNDO_PER_TSI + 128 * (levels + 1);

@@ -33,7 +33,8 @@ struct nve_core_config {
 	uint32_t max_vaps;
 	uint32_t max_vns; /* VNs with at least one VAP */
 	uint32_t max_tsis;
-	uint32_t max_addrs; /* of all TSIs together */
+	uint32_t max_addrs;  /* of all TSIs together */
+	uint32_t max_owners; /* that are counted, 0 = none are; at most UINT16_MAX */
 	struct nve_timer_config keepalive;
 	struct nve_timer_config keepactive;
 	uint64_t max_rate; /* bits a second: more is not granted to a TSI; 0 = any; core/qos.h */
@@ -116,6 +117,15 @@ struct nve_core_usage {
 };
 struct nve_core_usage nve_core_usage(const struct nve_core *core);
 
+/* What an owner has; 'vaps' counts a VN once on each port. */
+struct nve_owner_usage {
+	uint32_t tsis, addrs, vaps;
+};
+struct nve_owner_usage nve_core_owner_usage(const struct nve_core *core, uint16_t owner);
+/* What it has on one VAP; false if nothing.  O(TSIs of the VAP). */
+bool nve_core_owner_holds(const struct nve_core *core, uint16_t owner, const struct nve_vap *vap,
+			  uint32_t *n_tsi, uint32_t *n_activated);
+
 /*
  * Start-up: puts back what the store kept, before the first step, in the order tags, VAPs, TSIs.
  * A TSI keeps its slot.  -EINVAL for a record that contradicts the configuration or another
@@ -126,6 +136,9 @@ struct nve_core_usage nve_core_usage(const struct nve_core *core);
 int nve_core_restore_tag(struct nve_core *core, const struct nve_tag *tag);
 int nve_core_restore_vap(struct nve_core *core, uint16_t port, uint32_t vn_id, uint16_t tag,
 			 bool connected_explicitly);
+/* Who connected it explicitly; after nve_core_restore_vap().  -EINVAL: it was not. */
+int nve_core_restore_vap_owner(struct nve_core *core, uint16_t port, uint32_t vn_id,
+			       uint16_t owner);
 int nve_core_restore_tsi(struct nve_core *core, uint32_t slot, const struct nve_tsi *tsi,
 			 const struct nve_tsi_addr *addrs);
 

@@ -11,6 +11,7 @@
 
 #include "core/core.h"
 #include "core/list.h"
+#include "core/owners.h"
 
 struct nve_tsi_rec {
 	struct nve_tsi pub;
@@ -79,7 +80,7 @@ struct nve_timer {
 };
 
 struct nve_state {
-	struct nve_pool tsis, addrs, vaps, vns;
+	struct nve_pool tsis, addrs, vaps, vns, holders;
 	struct nve_list quarantine; /* of tags, by until_ns */
 	struct nve_list alarms;     /* of TSIs, by alarm_ns */
 	uint32_t n_timers, n_tags;  /* n_tags is constant */
@@ -88,8 +89,8 @@ struct nve_state {
 /* The most that one step can write to the journal. */
 enum {
 	NVE_UNDO_PER_STEP = 4096,
-	NVE_UNDO_PER_TSI = 3072, /* and 128 for each level of the heap of timers */
-	NVE_UNDO_PER_ADDR = 1024,
+	NVE_UNDO_PER_TSI = 3584, /* and 128 for each level of the heap of timers */
+	NVE_UNDO_PER_ADDR = 1088,
 	NVE_ACTIONS_PER_STEP = 16,
 	NVE_ACTIONS_PER_TSI = 6,
 	NVE_ACTIONS_PER_ADDR = 2,
@@ -98,7 +99,7 @@ enum {
 struct nve_core {
 	struct nve_core_config config; /* its arrays are in the block too */
 	size_t block_size, state_size;
-	uint32_t tsi_mask, addr_mask, vap_mask, vn_mask, tag_mask; /* hash buckets - 1 */
+	uint32_t tsi_mask, addr_mask, vap_mask, vn_mask, tag_mask, holder_mask; /* buckets - 1 */
 
 	/* The turn: not state. */
 	uint8_t *undo;
@@ -114,12 +115,14 @@ struct nve_core {
 	struct nve_vap_rec *vaps;
 	struct nve_vn_rec *vns;
 	struct nve_tag_rec *tags;
+	struct nve_owner_rec *owners; /* by number */
+	struct nve_holder_rec *holders;
 	struct nve_timer *timers;                              /* a binary heap */
 	struct nve_link *by_key, *by_port, *by_vap, *by_alarm; /* of TSIs */
 	struct nve_link *by_binding, *by_ip;                   /* of addresses */
-	struct nve_link *vap_chain, *vn_chain, *tag_chain, *tag_order;
+	struct nve_link *vap_chain, *vn_chain, *tag_chain, *tag_order, *holder_chain;
 	uint32_t *key_buckets, *port_buckets, *addr_buckets, *ip_buckets;
-	uint32_t *vap_buckets, *vn_buckets, *tag_buckets;
+	uint32_t *vap_buckets, *vn_buckets, *tag_buckets, *holder_buckets;
 };
 
 /* For the notices. */
@@ -127,6 +130,7 @@ struct nve_why {
 	uint64_t now_ns;
 	enum nve_reason reason;
 	bool by_nve;
+	uint16_t owner; /* whose event it is, or whose TSI it was about */
 };
 
 /* Saves what is about to be overwritten.  Room was made sure of by nve_journal_has_room(). */

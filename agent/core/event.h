@@ -2,8 +2,14 @@
 /* What goes into the core and what comes out of it: one event, one answer, a list of actions. */
 #pragma once
 
-#include "core/reasons.h"
-#include "core/types.h"
+#include "core/answer.h"
+
+/* Numbers of the engine's that stand for clients' identities; but for these two. */
+enum {
+	NVE_OWNER_NONE = 0,
+	/* Of a VAP: several have connected it explicitly, so it is not one's to disconnect. */
+	NVE_OWNER_SHARED = UINT16_MAX,
+};
 
 enum nve_event_kind {
 	NVE_EV_VN_CONNECT,    /* port, vn_id, tag */
@@ -33,6 +39,8 @@ enum nve_event_flags {
 	/* glean_max and _age_ms are asked for; else they are the default of a TSI to be made. */
 	NVE_EV_HAS_GLEAN = 1 << 6,
 	NVE_EV_HAS_QOS = 1 << 7, /* 'qos' is what the TSI shall have (S96) */
+	/* Clear in every VN, and VnDisconnect, touch only what is 'owner's (B3). */
+	NVE_EV_OWN_ONLY = 1 << 8,
 };
 
 enum nve_due_kind { NVE_DUE_NONE, NVE_DUE_TSI, NVE_DUE_TAG, NVE_DUE_DUPLICATE, NVE_DUE_GLEAN };
@@ -61,6 +69,7 @@ struct nve_event {
 	uint32_t keepactive_ms;
 	uint32_t glean_age_ms; /* within NVE_GLEAN_AGE_MIN_MS and _MAX_MS, unless glean_max is 0 */
 	uint16_t glean_max;    /* 0 = off; at most NVE_GLEAN_MAX */
+	uint16_t owner;        /* who asks ; 0 = the NVE itself */
 	uint32_t n_addrs;
 	uint32_t n_only;
 	const struct nve_addr *addrs; /* the caller's, not kept */
@@ -68,39 +77,6 @@ struct nve_event {
 	struct nve_qos qos;  /* proposed: Associate, Activate, Update; see core/qos.h */
 	enum nve_reason why; /* with BY_NVE */
 	struct nve_due due;
-};
-
-/* Which pool a NO_RESOURCES answer speaks of. */
-enum nve_resource {
-	NVE_RES_NONE,
-	NVE_RES_TSIS,
-	NVE_RES_ADDRS,
-	NVE_RES_VAPS,
-	NVE_RES_VNS,
-	NVE_RES_TAGS,
-	NVE_RES_VTEPS,
-	NVE_RES_FDB,
-	NVE_RES_CLIENT, /* one client's share */
-	NVE_RES_ACLS,
-	NVE_RES_METERS,
-};
-
-/* What the requester is told.  On refusal only reason and the fields said below mean anything. */
-struct nve_answer {
-	enum nve_reason reason;
-	uint8_t state;  /* enum nve_tsi_state after the event; also on ILLEGAL_TRANSITION */
-	bool unchanged; /* a legal repeat: nothing had to be done */
-	uint16_t tag;   /* the VN's local tag; the counter-offer on TAG_IN_USE (0 = none free) */
-	uint32_t slot;  /* the TSI's slot, or NVE_SLOT_NONE */
-	uint32_t vn_id;
-	uint32_t n_cleared;    /* Clear, VnDisconnect: TSI instances taken to Init */
-	uint32_t keepalive_ms; /* granted */
-	uint32_t keepactive_ms;
-	struct nve_qos qos; /* granted */
-	uint64_t epoch;
-	uint8_t resource; /* enum nve_resource, on NO_RESOURCES */
-	uint32_t used;
-	uint32_t max;
 };
 
 /*
@@ -132,6 +108,8 @@ struct nve_notice {
 	bool by_nve; /* nobody asked: timer, operator or NVA (D10) */
 	uint16_t tag;
 	uint16_t new_port;
+	uint16_t owner;     /* whose it is; of a VN: who connected it, or whose TSI came or went */
+	uint16_t was_owner; /* TSI_UPDATED: whose it was, if that has changed; else 0 */
 	struct nve_tsi_key key;
 	enum nve_reason reason;
 };

@@ -196,6 +196,7 @@ static void changed(struct nve_core *core, uint32_t slot)
 				     .by_nve = true,
 				     .tag = core->vaps[tsi->vap].pub.tag,
 				     .new_port = NVE_PORT_NONE,
+				     .owner = tsi->pub.owner,
 				     .key = tsi->pub.key,
 				     .reason = NVE_REASON_OK };
 

@@ -77,10 +77,14 @@
 	X(GLEANING_CONFLICT, 35, FAILED_PRECONDITION,                                              \
 	  "another TSI without addresses gleans on that port and VN",                              \
 	  "signal the addresses of one of the two, or let only one of them glean")                 \
+	X(NOT_LISTED, 36, ABORTED, "its hypervisor did not list it in a resync",                   \
+	  "associate it again if it still exists")                                                 \
 	X(DRAINING, 39, FAILED_PRECONDITION, "the operator empties this NVE, or that port of it",  \
 	  "use another NVE, or another port of this one")                                          \
 	X(TSIS_ACTIVATED, 40, FAILED_PRECONDITION, "TSIs are Activated here: they would go dark",  \
-	  "drain the NVE first, or ask for it with force")
+	  "drain the NVE first, or ask for it with force")                                         \
+	X(RECORD_WITHDRAWN, 42, ABORTED, "the NVA's record of the TSI does not allow it any more", \
+	  "ask whoever keeps the NVA's records of that VN")
 
 enum nve_reason {
 #define NVE_REASON_ENUM(name, number, code, text, remedy) NVE_REASON_##name = number,

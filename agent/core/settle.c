@@ -19,6 +19,7 @@ struct wish {
 	uint32_t glean_age_ms;
 	uint16_t glean_max;
 	uint8_t cause;
+	uint16_t owner, was_owner;
 	struct nve_qos qos;
 	struct nve_addr_set set;
 };
@@ -235,6 +236,7 @@ static void create(struct nve_core *core, struct wish *wish, uint16_t tag,
 	tsi = &core->tsis[wish->slot];
 	nve_undo_save(core, tsi, sizeof(*tsi));
 	tsi->pub.key = wish->ev->key;
+	tsi->pub.owner = wish->owner;
 	tsi->pub.state = NVE_TSI_ASSOCIATED; /* on the way to Activated, maybe */
 	tsi->pub.since_ns = why->now_ns;
 	tsi->pub.deadline_ns = tsi->pub.glean_ns = NVE_NEVER_NS;
@@ -321,11 +323,14 @@ static void notify(struct nve_core *core, const struct wish *wish, bool updated,
 				     .by_nve = why->by_nve,
 				     .tag = core->vaps[tsi->vap].pub.tag,
 				     .new_port = NVE_PORT_NONE,
+				     .owner = tsi->pub.owner,
 				     .key = wish->ev->key,
 				     .reason = why->reason };
 
 	if (wish->from != wish->to)
 		notice.kind = NVE_NOTICE_TSI_STATE;
+	if (wish->was_owner != wish->owner)
+		notice.was_owner = wish->was_owner;
 	if (wish->from != NVE_TSI_INIT && wish->from != wish->to && updated) {
 		struct nve_notice more = notice;
 
@@ -344,7 +349,7 @@ static void apply(struct nve_core *core, struct wish *wish, struct nve_answer *a
 	struct nve_tsi *tsi = wish->slot == NVE_SLOT_NONE ? NULL : &core->tsis[wish->slot].pub;
 	bool updated = !tsi || wish->set.n_new || wish->set.n_drop || wish->port != tsi->key.port ||
 		       wish->keepalive_ms != tsi->keepalive_ms ||
-		       wish->keepactive_ms != tsi->keepactive_ms ||
+		       wish->keepactive_ms != tsi->keepactive_ms || wish->owner != tsi->owner ||
 		       wish->glean_max != tsi->glean_max ||
 		       wish->glean_age_ms != tsi->glean_age_ms ||
 		       memcmp(&wish->qos, &tsi->qos, sizeof(wish->qos));
@@ -355,12 +360,16 @@ static void apply(struct nve_core *core, struct wish *wish, struct nve_answer *a
 
 	answer->unchanged = !changed;
 	if (ev->kind == NVE_EV_EXPIRE)
-		why = (struct nve_why){ ev->now_ns, NVE_REASON_KEEPACTIVE_EXPIRED, true };
+		why = (struct nve_why){ ev->now_ns, NVE_REASON_KEEPACTIVE_EXPIRED, true, 0 };
+	if (!why.owner)
+		why.owner = wish->owner;
 	if (!tsi)
 		create(core, wish, answer->tag, &why);
 	else if (wish->port != tsi->key.port)
 		move(core, wish, answer->tag, &why);
 	tsi = &core->tsis[wish->slot].pub;
+	if (tsi->owner != wish->owner)
+		nve_owner_give(core, wish->slot, wish->owner);
 	enter_state(core, wish);
 	if (tsi->cause != wish->cause)
 		NVE_SET(core, tsi->cause, wish->cause);
@@ -378,6 +387,19 @@ static void apply(struct nve_core *core, struct wish *wish, struct nve_answer *a
 	notify(core, wish, updated, &why);
 }
 
+/*
+ * A TSI is whose who made it.  Whoever signals it with a cause says that the VM is there now (D16):
+ * then it is that one's, and so is one that nobody owned.
+ */
+static uint16_t owner_of(const struct nve_event *ev, const struct nve_tsi *tsi)
+{
+	if (!tsi)
+		return ev->owner;
+	if (ev->owner && signals(ev) && (!tsi->owner || ev->cause != NVE_CAUSE_UNSPECIFIED))
+		return ev->owner;
+	return tsi->owner;
+}
+
 enum nve_reason nve_tsi_settle(struct nve_core *core, uint32_t slot, const struct nve_event *ev,
 			       enum nve_tsi_state to, struct nve_answer *answer)
 {
@@ -386,6 +408,8 @@ enum nve_reason nve_tsi_settle(struct nve_core *core, uint32_t slot, const struc
 	enum nve_reason reason;
 
 	wish.to = to;
+	wish.owner = owner_of(ev, tsi);
+	wish.was_owner = tsi ? tsi->owner : wish.owner;
 	wish.cause = signals(ev) || !tsi ? ev->cause : tsi->cause;
 	reason = check(core, &wish, answer);
 	if (reason != NVE_REASON_OK)

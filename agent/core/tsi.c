@@ -74,7 +74,9 @@ static enum nve_reason release(struct nve_core *core, uint32_t slot, const struc
 	uint32_t vap = core->tsis[slot].vap;
 
 	if (ev->kind == NVE_EV_EXPIRE)
-		why = (struct nve_why){ ev->now_ns, NVE_REASON_KEEPALIVE_EXPIRED, true };
+		why = (struct nve_why){ ev->now_ns, NVE_REASON_KEEPALIVE_EXPIRED, true, 0 };
+	if (!why.owner)
+		why.owner = core->tsis[slot].pub.owner;
 	nve_tsi_answer(core, slot, answer);
 	nve_tsi_release(core, slot, &why);
 	nve_vap_drop_if_idle(core, vap, &why);

@@ -104,6 +104,7 @@ struct nve_vap {
 	uint32_t n_tsi;            /* Num_TSI_Associated: instances in Associated or Activated */
 	uint32_t n_activated;      /* of those, in Activated */
 	bool connected_explicitly; /* by VnConnect: stays when the last TSI leaves (D4) */
+	uint16_t owner;            /* who connected it explicitly; event.h */
 };
 
 /* RFC 8394 figure 6. */
@@ -122,7 +123,7 @@ struct nve_tsi {
 	uint64_t glean_ns; /* when gleaned addresses are looked at; NVE_NEVER_NS = there are none */
 	uint32_t glean_age_ms; /* a gleaned address unseen for so long is forgotten (D8) */
 	uint16_t glean_max;    /* how many there can be; 0 = nothing is gleaned */
-	uint16_t pad;          /* zero */
+	uint16_t owner;        /* whose it is, a number of the engine's; 0 = nobody's (event.h) */
 	struct nve_qos qos;    /* granted */
 };
 

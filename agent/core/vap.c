@@ -2,6 +2,8 @@
 /* VAPs (RFC 8394 figure 5): one per (port, VN), made and unmade explicitly or by TSIs (D3, D4). */
 #include "core/core_internal.h"
 
+#include <errno.h>
+
 static uint32_t *bucket_of(const struct nve_core *core, uint16_t port, uint32_t vn_id)
 {
 	return &core->vap_buckets[nve_hash_pair(core, port, vn_id) & core->vap_mask];
@@ -68,6 +70,7 @@ static void emit_notice(struct nve_core *core, const struct nve_vap *vap, enum n
 				     .by_nve = why->by_nve,
 				     .tag = vap->tag,
 				     .new_port = NVE_PORT_NONE,
+				     .owner = vap->owner ? vap->owner : why->owner,
 				     .reason = why->reason };
 
 	notice.key.port = vap->port;
@@ -100,6 +103,19 @@ static void let_go_vn(struct nve_core *core, uint32_t vn)
 	nve_pool_give(core, &core->state->vns, vn);
 }
 
+/* 'owner' 0 with 'explicitly' is a connection of nobody in particular. */
+static void set_explicit(struct nve_core *core, uint32_t i, bool explicitly, uint16_t owner)
+{
+	struct nve_vap *pub = &core->vaps[i].pub;
+
+	if (pub->connected_explicitly)
+		nve_owner_leave(core, pub->owner, i);
+	NVE_SET(core, pub->connected_explicitly, explicitly);
+	NVE_SET(core, pub->owner, owner);
+	if (explicitly)
+		nve_owner_join(core, owner, i);
+}
+
 uint32_t nve_vap_connect(struct nve_core *core, uint16_t port, uint32_t vn_id, uint16_t tag,
 			 bool explicitly, const struct nve_why *why)
 {
@@ -110,7 +126,7 @@ uint32_t nve_vap_connect(struct nve_core *core, uint16_t port, uint32_t vn_id, u
 	NVE_SET(core, rec->pub.port, port);
 	NVE_SET(core, rec->pub.vn_id, vn_id);
 	NVE_SET(core, rec->pub.tag, tag);
-	NVE_SET(core, rec->pub.connected_explicitly, explicitly);
+	set_explicit(core, i, explicitly, explicitly ? why->owner : NVE_OWNER_NONE);
 	NVE_SET(core, rec->vn, hold_vn(core, vn_id));
 	nve_chain_push(core, bucket_of(core, port, vn_id), core->vap_chain, i);
 	nve_emit_vap(core, &rec->pub);
@@ -125,6 +141,7 @@ static void disconnect(struct nve_core *core, uint32_t i, const struct nve_why *
 
 	nve_chain_remove(core, bucket_of(core, was.port, was.vn_id), core->vap_chain, i);
 	let_go_vn(core, rec->vn);
+	set_explicit(core, i, false, NVE_OWNER_NONE);
 	nve_undo_save(core, rec, sizeof(*rec));
 	*rec = (struct nve_vap_rec){ 0 };
 	nve_pool_give(core, &core->state->vaps, i);
@@ -155,6 +172,8 @@ void nve_vap_attach(struct nve_core *core, uint32_t vap, uint32_t slot)
 
 	nve_list_insert(core, &rec->tsis, core->by_vap, 0, slot);
 	NVE_SET(core, core->tsis[slot].vap, vap);
+	nve_owner_count(core, core->tsis[slot].pub.owner, 1, 0);
+	nve_owner_join(core, core->tsis[slot].pub.owner, vap);
 	NVE_SET(core, rec->pub.n_tsi, rec->pub.n_tsi + 1);
 	nve_vap_count_activated(core, vap, core->tsis[slot].pub.state == NVE_TSI_ACTIVATED);
 }
@@ -165,6 +184,8 @@ void nve_vap_detach(struct nve_core *core, uint32_t slot)
 	struct nve_vap_rec *rec = &core->vaps[vap];
 
 	nve_list_remove(core, &rec->tsis, core->by_vap, slot);
+	nve_owner_count(core, core->tsis[slot].pub.owner, -1, 0);
+	nve_owner_leave(core, core->tsis[slot].pub.owner, vap);
 	if (rec->gleaner == slot + 1)
 		NVE_SET(core, rec->gleaner, 0);
 	NVE_SET(core, rec->pub.n_tsi, rec->pub.n_tsi - 1);
@@ -186,7 +207,11 @@ enum nve_reason nve_vap_step_connect(struct nve_core *core, const struct nve_eve
 	if (vap == NVE_SLOT_NONE) {
 		nve_vap_connect(core, port, ev->key.vn_id, answer->tag, true, &why);
 	} else if (!core->vaps[vap].pub.connected_explicitly) {
-		NVE_SET(core, core->vaps[vap].pub.connected_explicitly, true);
+		set_explicit(core, vap, true, ev->owner);
+		nve_emit_vap(core, &core->vaps[vap].pub);
+	} else if (core->vaps[vap].pub.owner != ev->owner &&
+		   core->vaps[vap].pub.owner != NVE_OWNER_SHARED) {
+		set_explicit(core, vap, true, NVE_OWNER_SHARED);
 		nve_emit_vap(core, &core->vaps[vap].pub);
 	} else {
 		answer->unchanged = true;
@@ -194,29 +219,73 @@ enum nve_reason nve_vap_step_connect(struct nve_core *core, const struct nve_eve
 	return NVE_REASON_OK;
 }
 
+static bool is_meant(const struct nve_core *core, const struct nve_event *ev, uint32_t slot)
+{
+	return !(ev->flags & NVE_EV_OWN_ONLY) || core->tsis[slot].pub.owner == ev->owner;
+}
+
+/* What stays is the others'; with nothing left of them the VAP goes. */
+static void leave(struct nve_core *core, uint32_t vap, const struct nve_event *ev,
+		  const struct nve_why *why)
+{
+	const struct nve_vap *pub = &core->vaps[vap].pub;
+
+	if (!(ev->flags & NVE_EV_OWN_ONLY)) {
+		disconnect(core, vap, why);
+		return;
+	}
+	if (pub->connected_explicitly && pub->owner == ev->owner) {
+		set_explicit(core, vap, false, NVE_OWNER_NONE);
+		nve_emit_vap(core, pub);
+	}
+	nve_vap_drop_if_idle(core, vap, why);
+}
+
 enum nve_reason nve_vap_step_disconnect(struct nve_core *core, const struct nve_event *ev,
 					struct nve_answer *answer)
 {
-	uint32_t vap = nve_vap_find(core, ev->key.port, ev->key.vn_id);
+	uint32_t vap = nve_vap_find(core, ev->key.port, ev->key.vn_id), next;
 	struct nve_why why = nve_why_of(ev), cascade = why;
-	struct nve_vap_rec *rec;
-	uint64_t n_addrs = 0;
+	uint64_t n_tsis = 0, n_addrs = 0;
+	const struct nve_vap_rec *rec;
+	bool holds;
 
 	if (vap == NVE_SLOT_NONE)
 		return NVE_REASON_VN_NOT_CONNECTED;
 	rec = &core->vaps[vap];
-	if ((ev->flags & NVE_EV_ONLY_IF_UNUSED) && rec->pub.n_tsi)
+	for (uint32_t i = rec->tsis.head; i; i = core->by_vap[i - 1].next) {
+		n_tsis += is_meant(core, ev, i - 1);
+		n_addrs += is_meant(core, ev, i - 1) ? core->tsis[i - 1].pub.n_addrs : 0;
+	}
+	holds = rec->pub.connected_explicitly && rec->pub.owner == ev->owner;
+	if ((ev->flags & NVE_EV_OWN_ONLY) && !n_tsis && !holds)
+		return NVE_REASON_VN_NOT_CONNECTED;
+	if ((ev->flags & NVE_EV_ONLY_IF_UNUSED) && n_tsis)
 		return NVE_REASON_VN_IN_USE;
-	for (uint32_t i = rec->tsis.head; i; i = core->by_vap[i - 1].next)
-		n_addrs += core->tsis[i - 1].pub.n_addrs;
-	if (!nve_journal_has_room(core, rec->pub.n_tsi, n_addrs))
+	if (!nve_journal_has_room(core, n_tsis, n_addrs))
 		return NVE_REASON_TOO_MANY_REQUESTS;
 	if (!why.by_nve)
 		cascade.reason = NVE_REASON_VN_DISCONNECTED;
-	for (; rec->tsis.head; answer->n_cleared++)
-		nve_tsi_release(core, rec->tsis.head - 1, &cascade);
-	disconnect(core, vap, &why);
+	for (uint32_t i = rec->tsis.head; i; i = next) {
+		next = core->by_vap[i - 1].next;
+		if (!is_meant(core, ev, i - 1))
+			continue;
+		nve_tsi_release(core, i - 1, &cascade);
+		answer->n_cleared++;
+	}
+	leave(core, vap, ev, &why);
 	return NVE_REASON_OK;
+}
+
+int nve_core_restore_vap_owner(struct nve_core *core, uint16_t port, uint32_t vn_id, uint16_t owner)
+{
+	uint32_t vap = nve_vap_find(core, port, vn_id);
+
+	if (vap == NVE_SLOT_NONE || !core->vaps[vap].pub.connected_explicitly)
+		return -EINVAL;
+	set_explicit(core, vap, true, owner);
+	nve_core_forget(core);
+	return 0;
 }
 
 const struct nve_vap *nve_core_vap(const struct nve_core *core, uint16_t port, uint32_t vn_id)

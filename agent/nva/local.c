@@ -82,6 +82,14 @@ static int local_profile(struct nve_nva *nva, const char *name, const struct nve
 	return *ret ? 0 : -ENOENT;
 }
 
+static const struct nve_nva_tsi *local_tsis(struct nve_nva *nva, uint32_t vn_id, size_t *n)
+{
+	const struct nve_local_vn *vn = nve_local_find(&nva->table, vn_id);
+
+	*n = vn ? vn->n_tsis : 0;
+	return vn ? vn->tsis : NULL;
+}
+
 static int local_mappings(struct nve_nva *nva, uint32_t vn_id, nve_mapping_fn *fn, void *arg)
 {
 	const struct nve_local_vn *vn = nve_local_find(&nva->table, vn_id);
@@ -157,7 +165,7 @@ static void tell_vn(struct nve_nva *nva, const struct nve_local_table *old, uint
 		    const struct nve_local_vn *was, const struct nve_local_vn *is)
 {
 	if (!was || !is || !same_context(&was->context, &is->context) ||
-	    !same_rules(nva, old, was, is))
+	    !same_rules(nva, old, was, is) || !nve_local_same_tsis(was, is))
 		nva->callbacks.vn_changed(nva->callbacks.arg, vn_id);
 	tell_mappings(nva, was, is);
 }
@@ -204,6 +212,7 @@ const struct nve_nva_ops nve_nva_local = {
 	.vn_by_id = local_vn_by_id,
 	.vn_by_name = local_vn_by_name,
 	.profile = local_profile,
+	.tsis = local_tsis,
 	.mappings = local_mappings,
 	.next_epoch = local_next_epoch,
 	.publish = local_publish,

@@ -79,7 +79,7 @@ __attribute__((format(printf, 3, 4))) static int bad(const struct reading *rd,
 	return -EINVAL;
 }
 
-static int parse_ip(const char *text, struct nve_ip *ip)
+int nve_local_parse_ip(const char *text, struct nve_ip *ip)
 {
 	static const uint8_t zero[16];
 
@@ -97,12 +97,14 @@ static int parse_ip(const char *text, struct nve_ip *ip)
 	return 0;
 }
 
-static int parse_mac(const char *text, uint8_t mac[NVE_MAC_LEN])
+int nve_local_parse_mac(const char *text, uint8_t mac[NVE_MAC_LEN])
 {
 	static const uint8_t zero[NVE_MAC_LEN];
 	int used = 0;
 
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+	/* sscanf() takes signs, blanks and 0x too. */
+	if (strspn(text, "0123456789abcdefABCDEF:") != 17 ||
+	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
 		   &mac[3], &mac[4], &mac[5], &used) != NVE_MAC_LEN ||
 	    text[used] || used != 17)
 		return -EINVAL;
@@ -126,11 +128,11 @@ static int take_mapping(const struct reading *rd, const struct yaml_vn *y,
 
 	*to = (struct nve_mapping){ .vn_id = y->id, .epoch = from->epoch };
 	to->addr.flags = NVE_ADDR_MAC;
-	if (parse_mac(from->mac, to->addr.mac) < 0)
+	if (nve_local_parse_mac(from->mac, to->addr.mac) < 0)
 		return bad(rd, y,
 			   "mapping: '%s' is not a unicast MAC; write it as 02:00:00:00:00:01",
 			   from->mac);
-	if (parse_ip(from->vtep, &to->vtep) < 0)
+	if (nve_local_parse_ip(from->vtep, &to->vtep) < 0)
 		return bad(rd, y,
 			   "mapping %s: vtep '%s' is not a unicast IP address; "
 			   "name the other NVE's",
@@ -140,7 +142,7 @@ static int take_mapping(const struct reading *rd, const struct yaml_vn *y,
 			   from->mac);
 	if (!from->ip)
 		return 0;
-	if (parse_ip(from->ip, &ip) < 0)
+	if (nve_local_parse_ip(from->ip, &ip) < 0)
 		return bad(rd, y, "mapping %s: '%s' is not a unicast IP address; correct it",
 			   from->mac, from->ip);
 	to->addr.flags |= ip.family == 4 ? NVE_ADDR_IPV4 : NVE_ADDR_IPV6;
@@ -185,7 +187,7 @@ static int take_vteps(const struct reading *rd, const struct yaml_vn *y, struct 
 		return -ENOMEM;
 	vn->context.vteps = vteps;
 	for (unsigned i = 0; i < y->n_vteps; i++) {
-		if (parse_ip(y->vteps[i], &vteps[n]) < 0)
+		if (nve_local_parse_ip(y->vteps[i], &vteps[n]) < 0)
 			return bad(rd, y,
 				   "vteps: '%s' is not a unicast IP address; name the other NVEs'",
 				   y->vteps[i]);
@@ -214,6 +216,14 @@ static int take_glean(const struct reading *rd, const struct yaml_vn *y, struct 
 	c->glean_max = (uint16_t)glean->max;
 	c->glean_age_ms = glean->age ? glean->age * 1000 : NVE_GLEAN_AGE_MS;
 	return 0;
+}
+
+static int take_tsis(const struct reading *rd, const struct yaml_vn *y, struct nve_local_vn *vn)
+{
+	char why[300];
+	int r = nve_local_take_tsis(y->tsis, y->n_tsis, vn, why);
+
+	return r == -EINVAL ? bad(rd, y, "%s", why) : r;
 }
 
 static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve_local_vn *vn)
@@ -254,6 +264,8 @@ static int take_vn(const struct reading *rd, const struct yaml_vn *y, struct nve
 	r = take_glean(rd, y, c);
 	if (!r)
 		r = take_vteps(rd, y, vn);
+	if (!r)
+		r = take_tsis(rd, y, vn);
 	return r ? r : take_mappings(rd, y, vn);
 }
 
@@ -323,6 +335,7 @@ void nve_local_free(struct nve_local_table *t)
 	for (size_t i = 0; i < t->n_vns; i++) {
 		free((void *)t->vns[i].context.vteps);
 		free(t->vns[i].mappings);
+		nve_local_free_tsis(&t->vns[i]);
 	}
 	nve_local_free_profiles(t);
 	free(t->vns);

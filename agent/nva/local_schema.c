@@ -54,6 +54,8 @@ static const cyaml_schema_field_t vn_fields[] = {
 	CYAML_FIELD_UINT("bum_burst", CYAML_FLAG_OPTIONAL, struct yaml_vn, bum_burst),
 	CYAML_FIELD_SEQUENCE_COUNT("vteps", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 				   struct yaml_vn, vteps, n_vteps, &vtep_schema, 0, 65536),
+	CYAML_FIELD_SEQUENCE_COUNT("tsis", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_vn,
+				   tsis, n_tsis, &nve_local_tsi_schema, 0, 1 << 20),
 	CYAML_FIELD_SEQUENCE_COUNT("mappings", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 				   struct yaml_vn, mappings, n_mappings, &mapping_schema, 0,
 				   1 << 20),

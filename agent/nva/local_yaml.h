@@ -9,6 +9,16 @@ struct yaml_mapping {
 	uint64_t epoch;
 };
 
+struct yaml_address {
+	char *mac, *ip;
+};
+
+struct nve_local_yaml_tsi {
+	char *id, *port, *identity;
+	struct yaml_address *addresses;
+	unsigned n_addresses;
+};
+
 struct yaml_glean {
 	uint32_t max, age;
 };
@@ -30,6 +40,8 @@ struct yaml_vn {
 	uint32_t bum_rate, bum_burst;
 	char **vteps;
 	unsigned n_vteps;
+	struct nve_local_yaml_tsi *tsis;
+	unsigned n_tsis;
 	struct yaml_mapping *mappings;
 	unsigned n_mappings;
 };

@@ -53,6 +53,18 @@ enum nve_publication {
 	NVE_PUB_FORWARDING, /* in use */
 };
 
+/*
+ * What a verified VN (D17) says of one of its TSIs: where and by whom it may be brought in, and the
+ * addresses that it has, each as it must be signaled.  The NVA's like a context.
+ */
+struct nve_nva_tsi {
+	struct nve_tsi_id id;
+	char port[NVE_NAME_MAX + 1]; /* "" = any */
+	const char *identity;        /* pattern of core/glob.h over identities; NULL = any */
+	uint32_t n_addrs;
+	const struct nve_addr *addrs;
+};
+
 struct nve_nva_callbacks {
 	/* The VN or its profile was added, changed or removed (vn_by_id() says which), or its
 	 * context arrived. */
@@ -85,6 +97,8 @@ struct nve_nva_ops {
 	int (*vn_by_name)(struct nve_nva *nva, const char *name, const struct nve_vn_context **ret);
 	/* The rules of a VN Profile (S3), the NVA's like a context.  -ENOENT: it has none. */
 	int (*profile)(struct nve_nva *nva, const char *name, const struct nve_acl **ret);
+	/* The VN's records of TSIs, by rising ID; '*n' is 0 if there is none. */
+	const struct nve_nva_tsi *(*tsis)(struct nve_nva *nva, uint32_t vn_id, size_t *n);
 	/* All remote mappings of the VN that are known now. */
 	int (*mappings)(struct nve_nva *nva, uint32_t vn_id, nve_mapping_fn *fn, void *arg);
 

@@ -123,8 +123,8 @@ void ctl_columns_add_fields(struct ctl_columns *table, const char *json);
 
 extern const struct ctl_group ctl_status_group, ctl_port_group, ctl_vn_group, ctl_tsi_group,
 	ctl_drops_group, ctl_answers_group, ctl_profile_group, ctl_table_group, ctl_watch_group,
-	ctl_why_group, ctl_diff_group, ctl_doctor_group, ctl_completion_group, ctl_help_group,
-	ctl_evict_group, ctl_drain_group, ctl_flush_group;
+	ctl_why_group, ctl_plan_group, ctl_diff_group, ctl_doctor_group, ctl_completion_group,
+	ctl_help_group, ctl_evict_group, ctl_drain_group, ctl_flush_group;
 
 /* Prints the candidates for the last of 'words', one a line. */
 int ctl_complete(struct ctl *ctl, int n_words, char **words);

@@ -11,12 +11,25 @@
 #include "nvectl/ctl.h"
 
 static const struct ctl_group *const groups[] = {
-	&ctl_status_group,     &ctl_port_group,   &ctl_vn_group,
-	&ctl_tsi_group,        &ctl_drops_group,  &ctl_answers_group,
-	&ctl_profile_group,    &ctl_table_group,  &ctl_why_group,
-	&ctl_diff_group,       &ctl_doctor_group, &ctl_watch_group,
-	&ctl_evict_group,      &ctl_drain_group,  &ctl_flush_group,
-	&ctl_completion_group, &ctl_help_group,   NULL,
+	&ctl_status_group,
+	&ctl_port_group,
+	&ctl_vn_group,
+	&ctl_tsi_group,
+	&ctl_drops_group,
+	&ctl_answers_group,
+	&ctl_profile_group,
+	&ctl_table_group,
+	&ctl_why_group,
+	&ctl_plan_group,
+	&ctl_diff_group,
+	&ctl_doctor_group,
+	&ctl_watch_group,
+	&ctl_evict_group,
+	&ctl_drain_group,
+	&ctl_flush_group,
+	&ctl_completion_group,
+	&ctl_help_group,
+	NULL,
 };
 
 static bool wants_bold(void)

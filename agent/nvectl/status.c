@@ -99,6 +99,23 @@ static void print_last_check(const Nve__V1__Status *st)
 		       st->last_check_found);
 }
 
+static void print_policy(const Nve__V1__Status *st)
+{
+	char text[CTL_ADDR_TEXT];
+
+	if (!*st->role) /* an agent that knows no policy */
+		return;
+	print_line("Policy", *st->policy ? st->policy : "none");
+	if (*st->policy)
+		printf("%-12s%u, loaded %s\n", "Roles", st->policy_roles,
+		       ctl_text_time(st->policy_loaded_unix_ns, text, sizeof(text)));
+	fputs("You are     ", stdout);
+	ctl_text_print(stdout, st->identity);
+	fputs(", role ", stdout);
+	ctl_text_print(stdout, st->role);
+	putchar('\n');
+}
+
 static void print_audit(const Nve__V1__AuditLog *audit)
 {
 	if (!audit || !*audit->path)
@@ -157,6 +174,7 @@ static void print_facts(const Nve__V1__Status *st)
 	printf("%-12s%u bytes a message, %u requests outstanding\n", "Limits",
 	       st->max_message_bytes, st->max_outstanding);
 	print_last_check(st);
+	print_policy(st);
 	for (size_t i = 0; i < st->n_draining; i++)
 		printf("%-12s%s: %u TSIs left\n", i ? "" : "Draining", st->draining[i]->port,
 		       st->draining[i]->tsis);

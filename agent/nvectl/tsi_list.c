@@ -178,6 +178,11 @@ static void print_page(FILE *out, const Nve__V1__Tsi *t)
 	}
 	putc('\n', out);
 	print_state(out, t);
+	if (*t->owner) {
+		fputs("  owner       ", out);
+		ctl_text_print(out, t->owner);
+		putc('\n', out);
+	}
 	if (t->qos) {
 		fputs("  QoS         ", out);
 		ctl_tsi_print_qos(out, t->qos);

@@ -25,6 +25,7 @@ static const ProtobufCMessageDescriptor *const types[NVE_ADMIN_CALLS] = {
 	[NVE_ADMIN_DISASSOCIATE_TSI] = &nve__v1__evict_request__descriptor,
 	[NVE_ADMIN_DRAIN] = &nve__v1__drain_request__descriptor,
 	[NVE_ADMIN_FLUSH] = &nve__v1__flush_request__descriptor,
+	[NVE_ADMIN_PLAN] = &nve__v1__plan_request__descriptor,
 };
 
 /* What a request may name; NULL and empty mean "all". */
@@ -114,6 +115,7 @@ int nve_admin_decode(enum nve_admin_call call, const uint8_t *bytes, size_t len,
 
 		return take_filter(&d, &(struct filter){ .port = m->port }, ret);
 	}
+	ret->plan = call == NVE_ADMIN_PLAN ? msg : NULL;
 	if (call == NVE_ADMIN_WHY)
 		return take_why(&d, msg, ret);
 	if (call == NVE_ADMIN_DIFF)
@@ -232,7 +234,23 @@ static void add_counters(const struct nve_admin_env *env, struct numbers *l)
 	add_count(l, "check_slice_us_max", k->worst_ns / 1000);
 }
 
-static int reply_status(const struct nve_admin_env *env, struct nve_arena *arena,
+static void fill_policy(const struct nve_admin_env *env, uint16_t owner, Nve__V1__Status *m)
+{
+	const struct nve_role *role;
+	struct nve_authz_info info;
+
+	if (!env->authz)
+		return;
+	info = nve_authz_info(env->authz);
+	role = nve_authz_role(env->authz, owner);
+	m->policy = (char *)info.path;
+	m->policy_roles = info.n_roles;
+	m->policy_loaded_unix_ns = info.loaded_unix_ns;
+	m->identity = (char *)nve_engine_owner_name(env->engine, owner);
+	m->role = (char *)(role ? role->name : "");
+}
+
+static int reply_status(const struct nve_admin_env *env, uint16_t owner, struct nve_arena *arena,
 			struct nve_bytes *ret)
 {
 	struct numbers pools = { arena }, counters = { arena }, refusals = { arena };
@@ -268,6 +286,7 @@ static int reply_status(const struct nve_admin_env *env, struct nve_arena *arena
 	m.notes = (char **)env->notes;
 	m.max_message_bytes = env->max_message_bytes;
 	m.max_outstanding = env->max_outstanding;
+	fill_policy(env, owner, &m);
 	if (nve_status_operate(env, arena, &m) < 0)
 		return -ENOMEM;
 	return nve_codec_pack(&m.base, arena, ret);
@@ -317,15 +336,15 @@ static int reply_drops(const struct nve_admin_env *env, struct nve_arena *arena,
 	return nve_codec_pack(&m.base, arena, ret);
 }
 
-int nve_admin_reply(const struct nve_admin_env *env, enum nve_admin_call call,
+int nve_admin_reply(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		    struct nve_arena *arena, struct nve_bytes *ret)
 {
 	Nve__V1__ListTablesReply m = NVE__V1__LIST_TABLES_REPLY__INIT;
 	struct numbers tables = { arena };
 
-	if (call == NVE_ADMIN_STATUS)
-		return reply_status(env, arena, ret);
-	if (call == NVE_ADMIN_DROPS)
+	if (query->call == NVE_ADMIN_STATUS)
+		return reply_status(env, query->owner, arena, ret);
+	if (query->call == NVE_ADMIN_DROPS)
 		return reply_drops(env, arena, ret);
 	add_tables(env, &tables);
 	if (tables.full)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "doctor.h"
+#include "session/authz.h"
 #include "session/codec.h"
 #include "session/door.h"
 
@@ -14,6 +15,8 @@ enum { NVE_ADMIN_PIECE = 256 };
 /* What the engine does not know of the agent. */
 struct nve_admin_env {
 	struct nve_engine *engine;
+	const struct nve_codec_ports *ports; /* access ports */
+	struct nve_authz *authz;             /* NULL = everybody may do everything */
 	const char *nve, *version, *store, *durability;
 	struct nve_ip local_vtep;
 	uint64_t started_unix_ns;
@@ -40,6 +43,7 @@ enum nve_admin_call {
 	NVE_ADMIN_WHY,
 	NVE_ADMIN_DIFF,
 	NVE_ADMIN_DOCTOR,
+	NVE_ADMIN_PLAN,
 	NVE_ADMIN_DISCONNECT_VN,
 	NVE_ADMIN_DEACTIVATE_TSI,
 	NVE_ADMIN_DISASSOCIATE_TSI,
@@ -69,6 +73,8 @@ struct nve_admin_query {
 	struct nve_bytes frame;    /* of Why; in the arena */
 	struct nve_dp_check check; /* of Diff */
 	bool over;
+	const void *plan; /* of Plan: its message, in the arena */
+	uint16_t owner;   /* who asks: the caller's to fill in */
 	struct nve_operate_query operate;
 };
 
@@ -80,15 +86,21 @@ struct Nve__V1__Status;
 /* What Status tells of checks: 0 or -ENOMEM. */
 int nve_admin_checks(const struct nve_admin_env *env, struct nve_arena *arena,
 		     struct Nve__V1__Status *status);
+/* Whether query->owner may ask that; else 'why' is NOT_AUTHORIZED.  Lists hold what it sees. */
+bool nve_admin_allowed(const struct nve_admin_env *env, const struct nve_admin_query *query,
+		       struct nve_refusal *why);
 /* admin_operate.c: takes the message of one of operate.proto's calls apart. */
 struct nve_decode;
 int nve_operate_decode(struct nve_decode *d, const void *msg, struct nve_admin_query *ret);
 /* GetStatus, ListDrops, ListTables.  0 or -ENOMEM. */
-int nve_admin_reply(const struct nve_admin_env *env, enum nve_admin_call call,
+int nve_admin_reply(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		    struct nve_arena *arena, struct nve_bytes *ret);
 /* Why: asks the datapath.  0, -ENOMEM, or -EBADMSG with 'why'. */
 int nve_admin_why(const struct nve_admin_env *env, const struct nve_admin_query *query,
 		  struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
+/* Plan: asks the engine.  As nve_admin_why(). */
+int nve_admin_plan(const struct nve_admin_env *env, const struct nve_admin_query *query,
+		   struct nve_arena *arena, struct nve_bytes *ret, struct nve_refusal *why);
 /*
  * The next piece of ListPorts, ListVns, ListTsis.  1 with a piece in 'ret', 0 at the end (an empty
  * list has no piece), -ENOMEM, or -EBADMSG with 'why' (unknown VN).

@@ -30,17 +30,18 @@ static const char *port_name(const struct nve_admin_env *env, uint16_t slot)
 						      : "";
 }
 
-static void fill_port_use(const struct nve_admin_env *env, uint16_t slot, Nve__V1__Port *m)
+static void fill_port_use(const struct piece *p, uint16_t slot, Nve__V1__Port *m)
 {
-	const struct nve_core *core = nve_engine_core(env->engine);
+	const struct nve_core *core = nve_engine_core(p->env->engine);
+	uint32_t cursor = 0, n_tsi, n_activated;
 	const struct nve_vap *vap;
-	uint32_t cursor = 0;
 
 	while ((vap = nve_core_next_vap(core, &cursor))) {
-		if (vap->port != slot)
+		if (vap->port != slot ||
+		    !nve_authz_sees_vap(p->env->authz, p->q->owner, vap, &n_tsi, &n_activated))
 			continue;
 		m->vaps++;
-		m->tsis += vap->n_tsi;
+		m->tsis += n_tsi;
 	}
 }
 
@@ -68,7 +69,7 @@ static int add_port(struct piece *p, uint16_t slot)
 		m->why = st->why;
 		m->ifindex = st->ifindex;
 	}
-	fill_port_use(p->env, slot, m);
+	fill_port_use(p, slot, m);
 	p->items[p->n++] = m;
 	return 0;
 }
@@ -78,7 +79,8 @@ static int next_ports(struct piece *p)
 	for (; p->q->cursor < nve_engine_n_ports(p->env->engine) && has_room(p); p->q->cursor++) {
 		uint16_t slot = (uint16_t)p->q->cursor;
 
-		if ((p->q->port == NVE_PORT_NONE || p->q->port == slot) && add_port(p, slot) < 0)
+		if ((p->q->port == NVE_PORT_NONE || p->q->port == slot) &&
+		    nve_authz_sees_port(p->env->authz, p->q->owner, slot) && add_port(p, slot) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -105,7 +107,7 @@ static int fill_vn_context(struct piece *p, const struct nve_vn_context *vn, Nve
 	return 0;
 }
 
-static int add_vap(struct piece *p, const struct nve_vap *vap)
+static int add_vap(struct piece *p, const struct nve_vap *vap, uint32_t n_tsi, uint32_t n_activated)
 {
 	const struct nve_vn_context *vn = nve_engine_vn(p->env->engine, vap->vn_id);
 	Nve__V1__Vap *m = nve_arena_alloc(p->arena, sizeof(*m));
@@ -118,8 +120,8 @@ static int add_vap(struct piece *p, const struct nve_vap *vap)
 	m->vn_id = vap->vn_id;
 	m->port = (char *)port_name(p->env, vap->port);
 	m->tag = vap->tag;
-	m->tsis = vap->n_tsi;
-	m->activated = vap->n_activated;
+	m->tsis = n_tsi;
+	m->activated = n_activated;
 	m->connected_explicitly = vap->connected_explicitly;
 	p->items[p->n++] = m;
 	return 0;
@@ -128,13 +130,15 @@ static int add_vap(struct piece *p, const struct nve_vap *vap)
 static int next_vns(struct piece *p)
 {
 	const struct nve_core *core = nve_engine_core(p->env->engine);
+	uint32_t n_tsi, n_activated;
 	const struct nve_vap *vap;
 
 	while (has_room(p) && (vap = nve_core_next_vap(core, &p->q->cursor))) {
 		if ((p->q->port != NVE_PORT_NONE && p->q->port != vap->port) ||
-		    (p->q->has_vn && p->q->vn_id != vap->vn_id))
+		    (p->q->has_vn && p->q->vn_id != vap->vn_id) ||
+		    !nve_authz_sees_vap(p->env->authz, p->q->owner, vap, &n_tsi, &n_activated))
 			continue;
-		if (add_vap(p, vap) < 0)
+		if (add_vap(p, vap, n_tsi, n_activated) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -275,6 +279,7 @@ static int add_tsi(struct piece *p, uint32_t slot, const struct nve_tsi *tsi)
 	e->tsi.tag = vap ? vap->tag : 0;
 	e->tsi.epoch = tsi->epoch;
 	e->tsi.slot = slot;
+	e->tsi.owner = (char *)nve_engine_owner_name(p->env->engine, tsi->owner);
 	e->tsi.glean_max = tsi->glean_max;
 	e->tsi.glean_age_ms = tsi->glean_max ? tsi->glean_age_ms : 0;
 	e->tsi.qos = nve_encode_qos(&tsi->qos, &e->qos);
@@ -295,7 +300,8 @@ static int next_tsis(struct piece *p)
 	while (has_room(p) && (tsi = nve_core_next_tsi(core, &p->q->cursor, &slot))) {
 		if ((p->q->port != NVE_PORT_NONE && p->q->port != tsi->key.port) ||
 		    (p->q->has_vn && p->q->vn_id != tsi->key.vn_id) ||
-		    (p->q->has_tsi && memcmp(&p->q->tsi, &tsi->key.id, sizeof(p->q->tsi)) != 0))
+		    (p->q->has_tsi && memcmp(&p->q->tsi, &tsi->key.id, sizeof(p->q->tsi)) != 0) ||
+		    !nve_authz_sees_tsi(p->env->authz, p->q->owner, tsi))
 			continue;
 		if (add_tsi(p, slot, tsi) < 0)
 			return -ENOMEM;
@@ -335,7 +341,8 @@ int nve_admin_next(const struct nve_admin_env *env, struct nve_admin_query *quer
 		const struct nve_vn_context *vn =
 			nve_engine_vn_by_name(env->engine, query->vn_name);
 
-		if (!vn) {
+		/* Who may not know of it is not told that it is there. */
+		if (!vn || !nve_authz_sees_vn(env->authz, query->owner, vn->vn_id, vn->name)) {
 			nve_refusal_init(why, NVE_REASON_UNKNOWN_VN);
 			return -EBADMSG;
 		}

@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "session/arena.h"
+#include "session/refusal.h"
 
 enum nve_method {
 	NVE_METHOD_VN_CONNECT,
@@ -20,6 +21,7 @@ enum nve_method {
 	NVE_METHOD_UPDATE,
 	NVE_METHOD_KEEPALIVE,
 	NVE_METHOD_KEEPACTIVE,
+	NVE_METHOD_RESYNC,
 	NVE_UNARY_METHODS,
 	NVE_METHOD_HELLO = NVE_UNARY_METHODS, /* on a Session only */
 	NVE_METHOD_EVENT_ACK,
@@ -42,17 +44,6 @@ struct nve_bytes {
 struct nve_codec_ports {
 	uint16_t (*find)(const void *arg, const char *name);
 	const void *arg;
-};
-
-/* Why a request was not done; what becomes of it on the wire is told in reason.proto. */
-struct nve_refusal {
-	enum nve_reason reason;
-	char field[64];                   /* path of the guilty field, "" = none */
-	char parameter[NVE_NAME_MAX + 1]; /* "" = none */
-	const char *resource;             /* NULL = none, else used and max count */
-	uint64_t used, max;
-	const char *state; /* of the TSI; NULL = not told */
-	int32_t tag;       /* counter-offer; -1 = not told */
 };
 
 struct nve_decoded;
@@ -86,6 +77,10 @@ struct nve_decoded {
 	uint32_t n_ports;
 	const uint16_t *ports;
 	uint64_t ack_seq;
+	/* Resync: of its own; 'ports' as in Hello, 'requests' are what is listed. */
+	bool done;
+	uint32_t n_cleared;
+	enum nve_reason refused; /* by the sweep */
 };
 
 /*

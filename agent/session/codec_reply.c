@@ -28,6 +28,7 @@ struct reply {
 		Nve__V1__ClearReply clear;
 		Nve__V1__KeepaliveReply keepalive;
 		Nve__V1__HelloReply hello;
+		Nve__V1__ResyncReply resync;
 	};
 	struct nve_codec_qos qos;
 };
@@ -89,7 +90,8 @@ static void fill_tsi(const struct nve_decoded *d, const struct nve_codec_vn *vn,
 }
 
 /* Those refused by the codec and those refused by the engine, merged by their place. */
-static int fill_keepalive(const struct nve_decoded *d, struct nve_arena *arena, struct reply *r)
+static int list_failures(const struct nve_decoded *d, struct nve_arena *arena, size_t *n_list,
+			 Nve__V1__KeepaliveFailure ***ret)
 {
 	size_t max = d->n_failures + d->n_requests, n = 0, f = 0;
 	Nve__V1__KeepaliveFailure *failures = nve_arena_alloc(arena, max * sizeof(*failures));
@@ -116,11 +118,33 @@ static int fill_keepalive(const struct nve_decoded *d, struct nve_arena *arena, 
 		list[n] = &failures[n];
 		n++;
 	}
+	*n_list = n;
+	*ret = list;
+	return 0;
+}
+
+static int fill_keepalive(const struct nve_decoded *d, struct nve_arena *arena, struct reply *r)
+{
 	r->which = NVE__V1__ANSWER__REPLY_KEEPALIVE;
 	nve__v1__keepalive_reply__init(&r->keepalive);
-	r->keepalive.n_failures = n;
-	r->keepalive.failures = list;
-	return 0;
+	return list_failures(d, arena, &r->keepalive.n_failures, &r->keepalive.failures);
+}
+
+static int fill_resync(const struct nve_decoded *d, struct nve_arena *arena, struct reply *r,
+		       struct nve_refusal *why)
+{
+	int x;
+
+	if (d->refused != NVE_REASON_OK) {
+		nve_refusal_init(why, d->refused);
+		return -EREMOTE;
+	}
+	r->which = NVE__V1__ANSWER__REPLY_RESYNC;
+	nve__v1__resync_reply__init(&r->resync);
+	x = list_failures(d, arena, &r->resync.n_failures, &r->resync.failures);
+	r->resync.known = (uint32_t)(d->n_requests + d->n_failures - r->resync.n_failures);
+	r->resync.cleared = d->n_cleared;
+	return x;
 }
 
 static int fill(const struct nve_decoded *d, const struct nve_codec_vn *vn, struct nve_arena *arena,
@@ -128,6 +152,8 @@ static int fill(const struct nve_decoded *d, const struct nve_codec_vn *vn, stru
 {
 	if (d->method == NVE_METHOD_KEEPALIVE || d->method == NVE_METHOD_KEEPACTIVE)
 		return fill_keepalive(d, arena, r);
+	if (d->method == NVE_METHOD_RESYNC)
+		return fill_resync(d, arena, r, why);
 	if (d->method == NVE_METHOD_HELLO) {
 		r->which = NVE__V1__ANSWER__REPLY_HELLO;
 		nve__v1__hello_reply__init(&r->hello);

@@ -258,29 +258,47 @@ static int keepactive(struct nve_decode *d, const ProtobufCMessage *msg)
 	return batch(d, NVE_EV_KEEPACTIVE, m->n_tsis, m->tsis);
 }
 
-static int hello(struct nve_decode *d, const ProtobufCMessage *msg)
+static int decode_ports(struct nve_decode *d, const char *field, size_t n, char **names)
 {
-	const Nve__V1__Hello *m = (const void *)msg;
 	uint16_t *ports;
-	int r;
 
-	if (strlen(m->client) > NVE_NAME_MAX)
-		return nve_refuse(d, NVE_REASON_INVALID_REQUEST, "hello.client");
-	if (m->n_ports > NVE_PORTS_MAX)
-		return nve_refuse(d, NVE_REASON_TOO_LARGE, "hello.ports");
-	ports = nve_arena_alloc(d->arena, m->n_ports * sizeof(*ports));
+	if (n > NVE_PORTS_MAX)
+		return nve_refuse(d, NVE_REASON_TOO_LARGE, "%s", field);
+	ports = nve_arena_alloc(d->arena, n * sizeof(*ports));
 	if (!ports)
-		return nve_refuse(d, NVE_REASON_TOO_LARGE, "hello.ports");
-	for (size_t i = 0; i < m->n_ports; i++) {
-		r = nve_decode_port(d, "hello.ports", m->ports[i], &ports[i]);
+		return nve_refuse(d, NVE_REASON_TOO_LARGE, "%s", field);
+	for (size_t i = 0; i < n; i++) {
+		int r = nve_decode_port(d, field, names[i], &ports[i]);
+
 		if (r < 0)
 			return r;
 	}
-	d->out->hello_client = m->client;
-	d->out->event_window = m->event_window;
-	d->out->n_ports = (uint32_t)m->n_ports;
+	d->out->n_ports = (uint32_t)n;
 	d->out->ports = ports;
 	return 0;
+}
+
+/* What is listed goes no way through the engine: the kind of event does not matter. */
+static int resync(struct nve_decode *d, const ProtobufCMessage *msg)
+{
+	const Nve__V1__ResyncRequest *m = (const void *)msg;
+	int r = decode_ports(d, "ports", m->n_ports, m->ports);
+
+	d->out->done = m->done;
+	if (r == 0 && m->n_tsis > 0)
+		r = batch(d, NVE_EV_KEEPALIVE, m->n_tsis, m->tsis);
+	return r;
+}
+
+static int hello(struct nve_decode *d, const ProtobufCMessage *msg)
+{
+	const Nve__V1__Hello *m = (const void *)msg;
+
+	if (strlen(m->client) > NVE_NAME_MAX)
+		return nve_refuse(d, NVE_REASON_INVALID_REQUEST, "hello.client");
+	d->out->hello_client = m->client;
+	d->out->event_window = m->event_window;
+	return decode_ports(d, "hello.ports", m->n_ports, m->ports);
 }
 
 static int event_ack(struct nve_decode *d, const ProtobufCMessage *msg)
@@ -305,6 +323,7 @@ static const struct {
 	[NVE_METHOD_UPDATE] = { &nve__v1__update_request__descriptor, update },
 	[NVE_METHOD_KEEPALIVE] = { &nve__v1__keepalive_request__descriptor, keepalive },
 	[NVE_METHOD_KEEPACTIVE] = { &nve__v1__keepactive_request__descriptor, keepactive },
+	[NVE_METHOD_RESYNC] = { &nve__v1__resync_request__descriptor, resync },
 	[NVE_METHOD_HELLO] = { &nve__v1__hello__descriptor, hello },
 	[NVE_METHOD_EVENT_ACK] = { &nve__v1__event_ack__descriptor, event_ack },
 };
@@ -337,13 +356,15 @@ int nve_codec_decode(enum nve_method method, const uint8_t *bytes, size_t len,
 	return msg ? methods[method].decode(&d, msg) : -EBADMSG;
 }
 
-/* The members of the oneof stand in the order of enum nve_method, but for Hello. */
+/* The members of the oneof stand in the order of enum nve_method, but for these. */
 static enum nve_method session_method(Nve__V1__SessionRequest__RequestCase which)
 {
 	if (which == NVE__V1__SESSION_REQUEST__REQUEST_HELLO)
 		return NVE_METHOD_HELLO;
 	if (which == NVE__V1__SESSION_REQUEST__REQUEST_EVENT_ACK)
 		return NVE_METHOD_EVENT_ACK;
+	if (which == NVE__V1__SESSION_REQUEST__REQUEST_RESYNC)
+		return NVE_METHOD_RESYNC;
 	if (which >= NVE__V1__SESSION_REQUEST__REQUEST_VN_CONNECT &&
 	    which <= NVE__V1__SESSION_REQUEST__REQUEST_KEEPACTIVE)
 		return NVE_METHOD_VN_CONNECT + (enum nve_method)which -

@@ -47,28 +47,21 @@ static const char *state_name(uint8_t state)
 	return state < NVE_TSI_STATES ? names[state] : NULL;
 }
 
-static const char *resource_name(uint8_t resource)
-{
-	static const char *const names[] = {
-		[NVE_RES_TSIS] = "tsis", [NVE_RES_ADDRS] = "addresses",
-		[NVE_RES_VAPS] = "vaps", [NVE_RES_VNS] = "vns",
-		[NVE_RES_TAGS] = "tags", [NVE_RES_VTEPS] = "vteps",
-		[NVE_RES_FDB] = "fdb",   [NVE_RES_CLIENT] = "client",
-		[NVE_RES_ACLS] = "acls", [NVE_RES_METERS] = "meters",
-	};
-
-	return resource < sizeof(names) / sizeof(names[0]) ? names[resource] : NULL;
-}
-
 void nve_codec_refusal(const struct nve_answer *answer, struct nve_refusal *ret)
 {
 	nve_refusal_init(ret, answer->reason);
+	if (answer->field && !strncmp(answer->field, "parameter:", 10))
+		snprintf(ret->parameter, sizeof(ret->parameter), "%s", answer->field + 10);
+	else if (answer->field && answer->item != UINT16_MAX)
+		snprintf(ret->field, sizeof(ret->field), "%s[%u]", answer->field, answer->item);
+	else if (answer->field)
+		snprintf(ret->field, sizeof(ret->field), "%s", answer->field);
 	if (answer->reason == NVE_REASON_ILLEGAL_TRANSITION)
 		ret->state = state_name(answer->state);
 	if (answer->reason == NVE_REASON_TAG_IN_USE)
 		ret->tag = answer->tag;
 	if (answer->reason == NVE_REASON_NO_RESOURCES) {
-		ret->resource = resource_name(answer->resource);
+		ret->resource = nve_resource_name(answer->resource);
 		ret->used = answer->used;
 		ret->max = answer->max;
 	}

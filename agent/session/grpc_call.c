@@ -65,6 +65,7 @@ grpc_op nve_status_op(struct nve_call *call, const struct nve_refusal *why, stru
 
 void nve_call_clear(struct nve_call *call)
 {
+	nve_call_leave(call);
 	if (call->payload)
 		grpc_byte_buffer_destroy(call->payload);
 	if (call->call)
@@ -99,74 +100,56 @@ void nve_call_ended(struct nve_session_server *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void ready_push(struct nve_session_server *s, struct nve_source *source)
-{
-	source->next = NULL;
-	*s->ready_tail = source;
-	s->ready_tail = &source->next;
-}
-
 void nve_post(struct nve_session_server *s, struct nve_source *source, struct nve_work *work)
 {
-	bool wake = false;
+	bool wake;
 
-	work->next = NULL;
 	pthread_mutex_lock(&s->lock);
-	if (!source->head) {
-		wake = !s->ready;
-		source->tail = &source->head;
-		ready_push(s, source);
-	}
-	*source->tail = work;
-	source->tail = &work->next;
+	wake = nve_fair_empty(&s->fair);
+	nve_fair_push(&s->fair, source, work);
 	pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	if (wake)
 		s->config.wake(s->config.wake_arg);
 }
 
-/* Takes the next source's share off its queue; the source goes to the end of the line. */
-static struct nve_work *take_share(struct nve_session_server *s, unsigned int *n)
+/* The next pieces of work as a list; NULL if there are none. */
+static struct nve_work *take_some(struct nve_session_server *s, unsigned int *cost, bool *more)
 {
-	struct nve_source *source = s->ready;
-	struct nve_work *first, *last;
+	enum { AT_A_TIME = 32 }; /* under one lock */
+	struct nve_work *head = NULL, **tail = &head, *work;
 
-	*n = 0;
-	if (!source)
-		return NULL;
-	s->ready = source->next;
-	if (!s->ready)
-		s->ready_tail = &s->ready;
-	first = last = source->head;
-	for (*n = 1; *n < source->quantum && last->next; (*n)++)
-		last = last->next;
-	source->head = last->next;
-	last->next = NULL;
-	if (source->head)
-		ready_push(s, source);
-	return first;
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; i < AT_A_TIME && (work = nve_fair_take(&s->fair)); i++) {
+		*cost += work->cost > 0 ? work->cost : 1;
+		work->next = NULL;
+		*tail = work;
+		tail = &work->next;
+	}
+	*more = !nve_fair_empty(&s->fair);
+	pthread_mutex_unlock(&s->lock);
+	return head;
 }
 
+/*
+ * What is taken here is the engine's, which keeps its order: so the less is taken at a time, the
+ * sooner it is another's turn.  And the more, the fewer commits.
+ */
 void nve_session_drain(struct nve_session_server *s)
 {
-	enum { TURN_MAX = 2048 }; /* then the engine runs, and the wake-up comes again */
-	unsigned int n, total = 0;
-	bool more;
+	enum { TURN_MAX = 512 }; /* then the engine runs, and the wake-up comes again */
+	unsigned int cost = 0;
+	bool more = true;
 
-	do {
-		struct nve_work *work, *next;
+	while (more && cost < TURN_MAX) {
+		struct nve_work *next;
 
-		pthread_mutex_lock(&s->lock);
-		work = take_share(s, &n);
-		more = s->ready != NULL;
-		pthread_mutex_unlock(&s->lock);
-		for (; work; work = next) {
+		for (struct nve_work *work = take_some(s, &cost, &more); work; work = next) {
 			next = work->next; /* run() may free it */
 			work->run(work);
 		}
-		total += n;
-	} while (n > 0 && total < TURN_MAX);
+	}
 	nve_evict_poll(s);
-	if (more && total >= TURN_MAX)
+	if (more)
 		s->config.wake(s->config.wake_arg);
 }

@@ -9,6 +9,15 @@ static const char *port_name(const struct nve_session_server *s, uint16_t slot)
 	return nve_engine_port(s->config.engine, slot)->dp.name;
 }
 
+/* What it may see, and for Watch: still may. */
+static bool may_see(const struct nve_stream *st, const struct nve_notice *notice)
+{
+	struct nve_authz *authz = st->base.server->config.authz;
+
+	return nve_authz_sees_notice(authz, st->owner, notice) &&
+	       (st->feed.session || nve_authz_may(authz, st->owner, NVE_VERB_WATCH));
+}
+
 static grpc_slice encode(const struct nve_session_server *s, const struct nve_engine_event *event,
 			 bool session)
 {
@@ -35,7 +44,7 @@ void nve_event_occurred(void *arg, const struct nve_engine_event *event)
 		nve_drain_changed(s);
 	for (struct nve_stream *st = s->streams; st; st = st->next) {
 		pthread_mutex_lock(&st->lock);
-		if (nve_feed_wants(&st->feed, &event->notice)) {
+		if (nve_feed_wants(&st->feed, &event->notice) && may_see(st, &event->notice)) {
 			bool session = st->feed.session;
 
 			if (!made[session])

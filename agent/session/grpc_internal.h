@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "session/admin.h"
+#include "session/clients.h"
 #include "session/codec.h"
 #include "session/grpc_operate.h"
 #include "session/grpc_peer.h"
@@ -23,19 +24,6 @@ struct nve_completion {
 	void (*done)(struct nve_completion *tag, bool ok);
 };
 
-/* Something to do on the engine's thread; the memory is the poster's until run() is called. */
-struct nve_work {
-	struct nve_work *next;
-	void (*run)(struct nve_work *work);
-};
-
-/* Where work comes from: one queue for each stream, one for all unary calls. */
-struct nve_source {
-	struct nve_work *head, **tail;
-	struct nve_source *next; /* in the list of those that have work */
-	unsigned int quantum;    /* taken at a time, before it is the next one's turn */
-};
-
 /* A request on its way through the engine. */
 struct nve_op {
 	struct nve_work work;
@@ -44,7 +32,8 @@ struct nve_op {
 	void (*finish)(struct nve_op *op);  /* engine's thread: answered, or server NULL */
 	void (*abandon)(struct nve_op *op); /* engine's thread: let go of all that is gRPC's */
 	char client[NVE_NAME_MAX + 1];
-	const char *identity; /* of the call's or the Session's peer */
+	struct nve_resync **resync, *own_resync; /* the Session's, or this one's */
+	const char *identity;                    /* kept until submitted */
 	struct nve_decoded decoded;
 	struct nve_arena arena; /* last: its memory is not cleared */
 };
@@ -55,6 +44,9 @@ struct nve_call {
 	struct nve_session_server *server;
 	const struct nve_method_entry *method;
 	grpc_call *call;
+	struct nve_conn *conn; /* once it was let in: see nve_call_enter() */
+	enum nve_use use;
+	size_t bytes; /* taken of the client's share */
 	gpr_timespec deadline;
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *payload; /* the first message, unless method->stream_in */
@@ -86,17 +78,17 @@ struct nve_session_server {
 	uint16_t *bound;   /* TCP ports of the listeners */
 	void **registered; /* one for each method of nve_methods */
 	struct nve_completion shutdown_tag;
-	atomic_bool stopping;
-	atomic_bool shutdown_done;
+	atomic_bool stopping, shutdown_done;
 	atomic_uint unary; /* calls under way */
-	atomic_uint sessions, dumps;
+	atomic_uint sessions, dumps, resyncs;
 	atomic_ullong refused[64]; /* by the codec */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* work was posted, or a call has ended; for close() */
-	struct nve_source *ready, **ready_tail;
-	struct nve_source unary_source;
-	unsigned int live; /* accepted calls */
+	struct nve_fair fair;
+	struct nve_source own_source; /* work of nobody's call */
+	struct nve_clients clients;   /* has a lock of its own */
+	unsigned int live;            /* accepted calls */
 
 	/* The engine's thread alone. */
 	bool closing, shutdown_begun;
@@ -143,4 +135,9 @@ void nve_begin_shutdown(struct nve_session_server *s);
 /* grpc_op.c */
 void nve_op_submit(struct nve_work *work);
 void nve_op_init(struct nve_op *op, struct nve_session_server *s);
+/* All of it is answered. */
+void nve_op_finish(struct nve_op *op);
+uint32_t nve_op_cost(const struct nve_op *op); /* as struct nve_work has it */
 struct nve_codec_vn nve_op_vn(const struct nve_op *op);
+
+#include "session/grpc_client.h"

@@ -126,6 +126,16 @@ static void watch(struct nve_stream *st)
 static void open_list(struct nve_stream *st)
 {
 	struct list *l = list_of(st);
+	struct nve_refusal why;
+
+	l->query.owner = st->owner;
+	if (!nve_admin_allowed(&st->base.server->env, &l->query, &why)) {
+		nve_count_refusal(st->base.server, why.reason);
+		pthread_mutex_lock(&st->lock);
+		end(l, &why);
+		pthread_mutex_unlock(&st->lock);
+		return;
+	}
 
 	if (l->query.call == NVE_ADMIN_WATCH)
 		watch(st);

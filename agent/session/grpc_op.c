@@ -20,7 +20,7 @@ static void unlink_op(struct nve_op *op)
 	op->next->prev = op->prev;
 }
 
-static void finish(struct nve_op *op)
+void nve_op_finish(struct nve_op *op)
 {
 	if (op->server)
 		unlink_op(op);
@@ -35,7 +35,7 @@ static void done(struct nve_request *req, const struct nve_answer *answer)
 	if (answer != &req->answer)
 		req->answer = *answer;
 	if (--op->decoded.left == 0)
-		finish(op);
+		nve_op_finish(op);
 }
 
 void nve_op_init(struct nve_op *op, struct nve_session_server *s)
@@ -46,12 +46,19 @@ void nve_op_init(struct nve_op *op, struct nve_session_server *s)
 	nve_arena_init(&op->arena);
 }
 
+/* Of a batch each TSI is less work than a request of its own. */
+uint32_t nve_op_cost(const struct nve_op *op)
+{
+	return 1 + op->decoded.n_requests / 8;
+}
+
 /* Refuses what was queued when the server closed; nobody would run the engine any more. */
 static void answer_all(struct nve_op *op, enum nve_reason reason)
 {
 	for (uint32_t i = 0; i < op->decoded.n_requests; i++)
 		op->decoded.requests[i].req.answer = (struct nve_answer){ .reason = reason };
-	finish(op);
+	op->decoded.refused = reason;
+	nve_op_finish(op);
 }
 
 void nve_op_submit(struct nve_work *work)
@@ -59,19 +66,26 @@ void nve_op_submit(struct nve_work *work)
 	struct nve_op *op = container_of(work, struct nve_op, work);
 	struct nve_session_server *s = op->server;
 	uint32_t n = op->decoded.n_requests;
+	uint16_t owner;
 
 	link_op(op);
+	if (!s->closing && op->decoded.method == NVE_METHOD_RESYNC) {
+		nve_resync_run(op);
+		return;
+	}
 	if (s->closing || n == 0) { /* a batch of which every TSI was malformed has no request */
 		answer_all(op, NVE_REASON_SHUTTING_DOWN);
 		return;
 	}
 	op->decoded.left = n;
+	owner = nve_authz_owner(s->config.authz, op->identity);
 	for (uint32_t i = 0; i < n; i++) {
 		struct nve_request *req = &op->decoded.requests[i].req;
 
 		memcpy(req->client, op->client, sizeof(req->client));
 		req->identity = op->identity;
 		req->done = done;
+		req->ev.owner = owner;
 		nve_engine_submit(s->config.engine, req);
 	}
 }
@@ -87,11 +101,14 @@ static bool tells_vn(enum nve_method method)
 struct nve_codec_vn nve_op_vn(const struct nve_op *op)
 {
 	const struct nve_engine *engine = op->server->config.engine;
-	const struct nve_answer *answer = &op->decoded.requests[0].req.answer;
 	struct nve_codec_vn vn = { "", 0 };
 	const struct nve_vn_context *context;
+	const struct nve_answer *answer;
 
-	if (!tells_vn(op->decoded.method) || answer->reason != NVE_REASON_OK)
+	if (!tells_vn(op->decoded.method))
+		return vn;
+	answer = &op->decoded.requests[0].req.answer;
+	if (answer->reason != NVE_REASON_OK)
 		return vn;
 	context = nve_engine_vn(engine, answer->vn_id);
 	if (!context)

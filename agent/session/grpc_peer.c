@@ -142,7 +142,7 @@ static void barred(void *arg)
 	struct nve_peers *p = arg;
 
 	if (!atomic_exchange(&p->expelling, true))
-		nve_post(p->s, &p->s->unary_source, &p->expel);
+		nve_post(p->s, &p->s->own_source, &p->expel);
 }
 
 const struct nve_door_guest_ops nve_peers_ops = { enter, bar, barred };

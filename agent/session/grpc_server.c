@@ -45,6 +45,7 @@ static const struct nve_method_entry methods[] = {
 	SIGNALING("Update", NVE_METHOD_UPDATE),
 	SIGNALING("Keepalive", NVE_METHOD_KEEPALIVE),
 	SIGNALING("Keepactive", NVE_METHOD_KEEPACTIVE),
+	SIGNALING("Resync", NVE_METHOD_RESYNC),
 	{ .path = "/nve.v1.Signaling/Session",
 	  .alloc = nve_session_alloc,
 	  .unused = nve_stream_unused,
@@ -60,6 +61,7 @@ static const struct nve_method_entry methods[] = {
 	ADMIN("DisassociateTsi", NVE_ADMIN_DISASSOCIATE_TSI),
 	ADMIN("Drain", NVE_ADMIN_DRAIN),
 	ADMIN("Flush", NVE_ADMIN_FLUSH),
+	ADMIN("Plan", NVE_ADMIN_PLAN),
 	ADMIN_STREAM("ListPorts", NVE_ADMIN_PORTS),
 	ADMIN_STREAM("ListVns", NVE_ADMIN_VNS),
 	ADMIN_STREAM("ListTsis", NVE_ADMIN_TSIS),
@@ -169,6 +171,8 @@ static void fill_env(struct nve_session_server *s)
 	s->all_ports = (struct nve_codec_ports){ find_any_port, s };
 	s->env = (struct nve_admin_env){
 		.engine = c->engine,
+		.ports = &s->ports,
+		.authz = c->authz,
 		.nve = c->nve,
 		.version = c->version,
 		.store = c->store,
@@ -232,6 +236,7 @@ static void forget(struct nve_session_server *s)
 	nve_peers_free(s->peers);
 	nve_listeners_free(s->listeners);
 	nve_config_release(&s->config);
+	nve_clients_free(&s->clients);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->changed);
 	free(s);
@@ -273,8 +278,8 @@ int nve_session_open(const struct nve_session_config *config, struct nve_session
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	s->ready_tail = &s->ready;
-	s->unary_source.quantum = 128;
+	nve_fair_init(&s->fair);
+	nve_clients_init(&s->clients, &config->limits.per_client);
 	s->in_engine.prev = s->in_engine.next = &s->in_engine;
 	s->shutdown_tag.done = shutdown_done;
 	r = nve_config_copy(&s->config, config);
@@ -374,9 +379,9 @@ void nve_session_close(struct nve_session_server *s)
 	while (!over) {
 		nve_session_drain(s);
 		pthread_mutex_lock(&s->lock);
-		while (!s->ready && (s->live > 0 || !atomic_load(&s->shutdown_done)))
+		while (nve_fair_empty(&s->fair) && (s->live > 0 || !atomic_load(&s->shutdown_done)))
 			pthread_cond_wait(&s->changed, &s->lock);
-		over = !s->ready;
+		over = nve_fair_empty(&s->fair);
 		pthread_mutex_unlock(&s->lock);
 	}
 	take_down(s, true);

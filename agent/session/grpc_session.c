@@ -4,8 +4,9 @@
  *
  * 'outstanding' counts requests whose answer was not yet given to gRPC: it falls just before the
  * answer is sent, so that a client that has read it may send the next.  Beyond the window each
- * request is refused, and beyond twice the window nothing more is read until answers have gone:
- * that bounds what one client can make the agent hold.
+ * request is refused, and beyond twice the window nothing more is read until answers have gone.
+ * Nor is it while the client makes the agent hold as many bytes as it may, in requests that wait
+ * and in answers that it does not read, on all its streams; one request of each stream always goes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +24,12 @@ struct session {
 	bool half_closed;
 	bool paused; /* reading */
 	bool counted;
+	struct nve_resync *resync; /* engine's thread: what was listed so far */
 };
 
 struct request {
 	struct session *session;
+	size_t bytes;
 	struct nve_op op; /* last: see nve_op */
 };
 
@@ -38,6 +41,16 @@ static struct session *session_of(struct nve_stream *st)
 static uint32_t window(const struct session *ss)
 {
 	return ss->st.base.server->config.limits.outstanding;
+}
+
+/* While the request has its reference of the stream. */
+static void give_bytes(struct request *rq)
+{
+	struct nve_call *call = &rq->session->st.base;
+
+	if (rq->bytes > 0)
+		nve_clients_give(&call->server->clients, call->conn, rq->bytes);
+	rq->bytes = 0;
 }
 
 static void free_request(struct request *rq)
@@ -61,9 +74,13 @@ static void finish_if_done(struct session *ss)
 
 static void read_on(struct session *ss)
 {
-	bool stopping = atomic_load(&ss->st.base.server->stopping);
+	struct nve_call *call = &ss->st.base;
+	bool stopping = atomic_load(&call->server->stopping);
+	struct nve_client_full full;
 
-	ss->paused = ss->outstanding >= 2 * window(ss);
+	ss->paused = ss->outstanding >= 2 * window(ss) ||
+		     (ss->outstanding > 0 &&
+		      nve_clients_heavy(&call->server->clients, call->conn, &full));
 	if (!ss->paused && !stopping && !ss->half_closed && !ss->st.barred)
 		nve_stream_receive(&ss->st);
 }
@@ -110,6 +127,7 @@ static void request_finish(struct nve_op *op)
 		return;
 	}
 	vn = nve_op_vn(op);
+	give_bytes(rq);
 	pthread_mutex_lock(&ss->st.lock);
 	push_answer(ss, rq, &vn, NULL);
 	nve_stream_pump(&ss->st);
@@ -123,6 +141,7 @@ static void request_abandon(struct nve_op *op)
 	struct request *rq = container_of(op, struct request, op);
 
 	op->server = NULL;
+	give_bytes(rq);
 	nve_stream_unref(&rq->session->st);
 }
 
@@ -224,6 +243,9 @@ static void message(struct nve_stream *st, grpc_byte_buffer *message)
 	}
 	nve_op_init(&rq->op, st->base.server);
 	rq->session = ss;
+	rq->op.resync = &ss->resync;
+	rq->bytes = grpc_byte_buffer_length(message);
+	nve_clients_take(&st->base.server->clients, st->base.conn, rq->bytes);
 	rq->op.finish = request_finish;
 	rq->op.abandon = request_abandon;
 	decode(ss, rq, message, &why);
@@ -240,8 +262,10 @@ static void message(struct nve_stream *st, grpc_byte_buffer *message)
 		memcpy(rq->op.client, ss->client, sizeof(rq->op.client));
 		rq->op.identity = ss->visitor.peer.identity;
 		st->refs++;
+		rq->op.work.cost = nve_op_cost(&rq->op);
 		nve_post(st->base.server, &st->source, &rq->op.work);
 	} else {
+		give_bytes(rq);
 		free_request(rq);
 		nve_stream_pump(st);
 	}
@@ -258,6 +282,15 @@ static void open_session(struct nve_stream *st)
 	struct nve_arena arena;
 	struct nve_bytes bytes;
 
+	if (!nve_authz_knows(s->config.authz, st->owner)) {
+		pthread_mutex_lock(&st->lock);
+		nve_stream_finish(st, NVE_REASON_NOT_AUTHORIZED);
+		pthread_mutex_unlock(&st->lock);
+		nve_count_refusal(s, NVE_REASON_NOT_AUTHORIZED);
+		nve_log(INFO, "not_authorized", LOG_S("client", ss->client),
+			LOG_S("identity", st->peer.identity), LOG_S("field", "session"));
+		return;
+	}
 	/* Before anything is received: a Hello would be told of first. */
 	audit(ss, "session_up");
 	nve_log(INFO, "session_up", LOG_S("client", ss->client),
@@ -292,6 +325,7 @@ static void closed(struct nve_stream *st)
 
 static void free_session(struct nve_stream *st)
 {
+	nve_resync_drop(st->base.server, &session_of(st)->resync);
 	if (session_of(st)->counted)
 		atomic_fetch_sub(&st->base.server->sessions, 1);
 }

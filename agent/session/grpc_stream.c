@@ -18,12 +18,20 @@ static void ref(struct nve_stream *st)
 	st->refs++;
 }
 
+static void give_answer_bytes(struct nve_stream *st, size_t bytes)
+{
+	if (bytes > 0)
+		nve_clients_give(&st->base.server->clients, st->base.conn, bytes);
+	st->answer_bytes -= bytes;
+}
+
 static void destroy(struct nve_stream *st)
 {
 	struct nve_session_server *s = st->base.server;
 
 	if (st->ops->free)
 		st->ops->free(st);
+	give_answer_bytes(st, st->answer_bytes);
 	nve_ring_clear(&st->answers);
 	nve_feed_clear(&st->feed);
 	if (st->incoming)
@@ -73,8 +81,11 @@ bool nve_stream_push(struct nve_stream *st, struct nve_bytes bytes)
 	struct nve_msg msg = { .slice = grpc_slice_from_copied_buffer((const char *)bytes.data,
 								      bytes.len) };
 
-	if (!st->dead && !st->status_sent && nve_ring_push(&st->answers, UINT32_MAX, msg))
+	if (!st->dead && !st->status_sent && nve_ring_push(&st->answers, UINT32_MAX, msg)) {
+		st->answer_bytes += bytes.len;
+		nve_clients_take(&st->base.server->clients, st->base.conn, bytes.len);
 		return true;
+	}
 	grpc_slice_unref(msg.slice);
 	grpc_call_cancel(st->base.call, NULL);
 	return false;
@@ -100,6 +111,7 @@ static bool next_message(struct nve_stream *st, struct nve_msg *msg)
 	}
 	if (!nve_ring_pop(&st->answers, msg))
 		return false;
+	give_answer_bytes(st, GRPC_SLICE_LENGTH(msg->slice));
 	st->event_turn = true;
 	if (st->ops->picked)
 		st->ops->picked(st);
@@ -220,6 +232,7 @@ static void over(struct nve_completion *tag, bool ok)
 	(void)ok;
 	pthread_mutex_lock(&st->lock);
 	st->dead = true;
+	give_answer_bytes(st, st->answer_bytes);
 	nve_ring_clear(&st->answers);
 	nve_feed_clear(&st->feed);
 	pthread_mutex_unlock(&st->lock);
@@ -272,6 +285,7 @@ static void run_open(struct nve_work *work)
 	if (st->next)
 		st->next->prev = st;
 	s->streams = st;
+	st->owner = nve_authz_owner(s->config.authz, st->peer.identity);
 	if (!st->finish)
 		st->ops->open(st);
 	pthread_mutex_lock(&st->lock);
@@ -293,6 +307,8 @@ void nve_stream_bar(struct nve_stream *st)
 
 void nve_stream_start(struct nve_stream *st, const struct nve_stream_ops *ops)
 {
+	struct nve_refusal why;
+
 	st->ops = ops;
 	st->recv_tag.done = received;
 	st->send_tag.done = sent;
@@ -300,10 +316,15 @@ void nve_stream_start(struct nve_stream *st, const struct nve_stream_ops *ops)
 	st->status_tag.done = status_sent;
 	st->open_work.run = run_open;
 	st->close_work.run = run_close;
-	st->source.tail = &st->source.head;
-	st->source.quantum = 32;
 	st->refs = 1;
 	pthread_mutex_init(&st->lock, NULL);
+	if (!nve_call_enter(&st->base, NVE_USE_STREAM, &why)) {
+		nve_stream_finish(st, why.reason);
+		st->final = why;
+	} else {
+		st->source.flow = &st->base.conn->client->flow;
+	}
+	nve_call_peer_of(st->base.server, st->base.call, &st->peer);
 	nve_post(st->base.server, &st->source, &st->open_work);
 }
 

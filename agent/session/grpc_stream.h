@@ -65,6 +65,8 @@ struct nve_stream {
 	struct nve_completion recv_tag, send_tag, close_tag, status_tag;
 	struct nve_source source;
 	struct nve_work open_work, close_work, step_work;
+	struct nve_peer peer;
+	uint16_t owner;                 /* engine's thread, from open() on */
 	struct nve_stream *prev, *next; /* engine's thread: all open ones */
 	bool listed;
 
@@ -74,6 +76,7 @@ struct nve_stream {
 	int cancelled;
 	size_t gathered; /* bytes that gRPC may keep until there are more */
 	struct nve_ring answers;
+	size_t answer_bytes; /* in the ring; taken of the client's share */
 	struct nve_feed feed;
 	bool event_turn; /* answers and events alternate */
 	bool initial_sent, sending, receiving;

@@ -86,16 +86,35 @@ void nve_unary_refuse_for(struct nve_unary *u, enum nve_reason reason)
 	nve_unary_refuse(u, &why);
 }
 
+/* One more than its client, or all of them, may have. */
+static void refuse_more(struct nve_unary *u, const struct nve_refusal *why)
+{
+	struct nve_refusal more = *why;
+
+	more.reason = NVE_REASON_TOO_MANY_REQUESTS;
+	more.tag = -1;
+	nve_count_refusal(u->base.server, more.reason);
+	nve_unary_refuse(u, &more);
+}
+
 /* Takes the message; false if the call was answered already. */
 static bool take(struct nve_unary *u, struct nve_bytes *message)
 {
 	struct nve_session_server *s = u->base.server;
 	enum nve_reason reason = NVE_REASON_OK;
+	struct nve_refusal why;
 
 	nve_op_init(&u->op, s);
-	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX)
-		reason = NVE_REASON_TOO_MANY_REQUESTS;
-	else if (nve_call_barred(s, u->base.call))
+	if (atomic_fetch_add(&s->unary, 1) >= UNARY_MAX) {
+		refuse_more(u, &(struct nve_refusal){
+				       .resource = "calls", .used = UNARY_MAX, .max = UNARY_MAX });
+		return false;
+	}
+	if (!nve_call_enter(&u->base, NVE_USE_CALL, &why)) {
+		refuse_more(u, &why);
+		return false;
+	}
+	if (nve_call_barred(s, u->base.call))
 		reason = NVE_REASON_NOT_AUTHORIZED;
 	else if (!u->base.payload) /* none, or one that gRPC itself found too large */
 		reason = grpc_call_failed_before_recv_message(u->base.call)
@@ -104,6 +123,7 @@ static bool take(struct nve_unary *u, struct nve_bytes *message)
 	else if (grpc_byte_buffer_length(u->base.payload) > s->config.limits.message_bytes)
 		reason = NVE_REASON_TOO_LARGE;
 	if (reason == NVE_REASON_OK) {
+		nve_call_take(&u->base, grpc_byte_buffer_length(u->base.payload));
 		*message = nve_read_message(u->base.payload, &u->op.arena);
 		if (!message->data)
 			reason = NVE_REASON_TOO_LARGE;
@@ -170,12 +190,19 @@ void nve_signaling_accepted(struct nve_call *call)
 		nve_unary_refuse(u, &why);
 		return;
 	}
+	if (call->method->arg == NVE_METHOD_RESYNC &&
+	    (!u->op.decoded.n_ports || !u->op.decoded.done)) { /* nothing would be kept of it */
+		nve_unary_refuse_for(u, NVE_REASON_INVALID_REQUEST);
+		return;
+	}
+	u->op.resync = &u->op.own_resync;
 	nve_call_client(s, call->call, u->op.client);
 	nve_call_peer_of(s, call->call, &u->peer);
 	u->op.identity = u->peer.identity;
 	u->op.finish = signaling_finish;
 	u->op.abandon = nve_unary_abandon;
-	nve_post(s, &s->unary_source, &u->op.work);
+	u->op.work.cost = nve_op_cost(&u->op);
+	nve_post(s, &call->conn->source, &u->op.work);
 }
 
 /* Admin --------------------------------------------------------------------------------------- */
@@ -191,6 +218,12 @@ static void run_admin(struct nve_work *work)
 	struct nve_bytes bytes;
 	int r;
 
+	u->query.owner = nve_authz_owner(s->config.authz, u->peer.identity);
+	if (!nve_admin_allowed(&env, &u->query, &why)) {
+		nve_count_refusal(s, why.reason);
+		nve_unary_refuse(u, &why);
+		return;
+	}
 	if (nve_operates(u->query.call)) {
 		nve_operate(u);
 		return;
@@ -204,8 +237,10 @@ static void run_admin(struct nve_work *work)
 		r = nve_admin_why(&env, &u->query, &u->op.arena, &bytes, &why);
 	else if (u->query.call == NVE_ADMIN_DOCTOR)
 		r = nve_admin_doctor(&env, &u->op.arena, &bytes);
+	else if (u->query.call == NVE_ADMIN_PLAN)
+		r = nve_admin_plan(&env, &u->query, &u->op.arena, &bytes, &why);
 	else
-		r = nve_admin_reply(&env, u->query.call, &u->op.arena, &bytes);
+		r = nve_admin_reply(&env, &u->query, &u->op.arena, &bytes);
 	if (r == 0)
 		nve_unary_reply(u, bytes);
 	else if (r == -EBADMSG)
@@ -228,9 +263,11 @@ void nve_admin_accepted(struct nve_call *call)
 		nve_unary_refuse(u, &why);
 		return;
 	}
+	nve_call_peer_of(s, call->call, &u->peer);
 	nve_audit_call(s, call);
 	u->admin_work.run = run_admin;
-	nve_post(s, &s->unary_source, &u->admin_work);
+	u->admin_work.cost = u->query.call == NVE_ADMIN_PLAN ? NVE_FAIR_COST_MAX : 1;
+	nve_post(s, &call->conn->source, &u->admin_work);
 }
 
 /* Health -------------------------------------------------------------------------------------- */

@@ -10,12 +10,15 @@
  *   nve_session_drain(server);
  *   nve_engine_run(engine, now);
  *
- * Fairness: drain() takes requests in rounds, a few of each Session at a time.
+ * Fairness: drain() takes requests in rounds, a few of each client at a time, and of those a few of
+ * each of its Sessions and connections: see fair.h and clients.h.
  */
 #pragma once
 
 #include "doctor.h"
 #include "engine.h"
+#include "session/authz.h"
+#include "session/clients.h"
 #include "session/tls.h"
 
 struct nve_session_server;
@@ -24,6 +27,7 @@ struct nve_session_limits {
 	uint32_t sessions;      /* Session and Watch streams at a time */
 	uint32_t outstanding;   /* requests of one Session that wait for their answer */
 	uint32_t message_bytes; /* of one request */
+	struct nve_client_limits per_client;
 };
 
 struct nve_session_config {
@@ -32,8 +36,9 @@ struct nve_session_config {
 	const char *version;
 	uint32_t n_listeners;
 	const char *const
-		*listeners; /* "unix:/path", "127.0.0.1:4800", "[::1]:4800"; port 0: any */
-	struct nve_session_limits limits; /* 0 = default: 1024, 256, 64 KiB */
+		*listeners;      /* "unix:/path", "127.0.0.1:4800", "[::1]:4800"; port 0: any */
+	struct nve_authz *authz; /* the caller's; NULL = everybody may do everything */
+	struct nve_session_limits limits; /* 0 = default: 1024, 256, 64 KiB, .. */
 	struct nve_tls_files
 		tls; /* for "tls:192.0.2.1:4801"; all NULL: there is no such listener */
 	uint32_t handshakes, handshake_ms; /* at a time, and how long each; 0 = default: 64, 5 s */
@@ -61,6 +66,12 @@ struct nve_session_config {
  */
 int nve_session_open(const struct nve_session_config *config, struct nve_session_server **ret,
 		     char **err);
+
+/*
+ * Reads the policy again; says in the log whether it was good, else the old one stays.  It counts
+ * from the next request on, on open Sessions too.
+ */
+void nve_session_reload_policy(struct nve_session_server *server);
 
 /* Hands to the engine what came in, does what Admin calls ask, moves the streams on. */
 void nve_session_drain(struct nve_session_server *server);

@@ -305,6 +305,12 @@ static int memory_del_tag(struct nve_store *store, const char *scope, uint16_t t
 	return nve_memory_change(store, TAG, scope, tag, NULL, false);
 }
 
+static const char *keep_owner(struct record *rec, const char *owner)
+{
+	snprintf(rec->owner, sizeof(rec->owner), "%s", owner ? owner : "");
+	return rec->owner;
+}
+
 static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *vap)
 {
 	struct record *rec = calloc(1, sizeof(*rec));
@@ -312,6 +318,7 @@ static int memory_put_vap(struct nve_store *store, const struct nve_stored_vap *
 	if (rec) {
 		rec->kind = VAP;
 		rec->vap = *vap;
+		rec->vap.owner = keep_owner(rec, vap->owner);
 	}
 	return nve_memory_change(store, VAP, vap->port, vap->vn_id, rec, !rec);
 }
@@ -330,6 +337,8 @@ static int memory_put_tsi(struct nve_store *store, const struct nve_stored_tsi *
 		rec->kind = TSI;
 		rec->tsi = *tsi;
 		rec->tsi.tsi.key.port = 0; /* not stored */
+		rec->tsi.tsi.owner = 0;    /* neither */
+		rec->tsi.owner = keep_owner(rec, tsi->owner);
 		if (addrs)
 			memcpy(rec->addrs, tsi->addrs, addrs);
 		rec->tsi.addrs = rec->addrs;

@@ -21,7 +21,8 @@ struct record {
 		} setting;
 		uint32_t chunk;
 	};
-	union { /* what the record points to */
+	char owner[256]; /* of a VAP or TSI */
+	union {          /* what the record points to */
 		struct nve_tsi_addr addrs[0];
 		struct nve_stored_deadline deadlines[0];
 		uint8_t lists[0];

@@ -99,6 +99,8 @@ static int sqlite_store_put_vap(struct nve_store *store, const struct nve_stored
 	sqlite3_stmt *stmt = store->stmt[Q_PUT_VAP];
 	int code = bind_name(stmt, 1, vap->port);
 
+	if (code == SQLITE_OK)
+		code = bind_name(stmt, 5, vap->owner ? vap->owner : "");
 	return nve_sqlite_put(store, Q_PUT_VAP, code ? code : bind_ints(stmt, 2, 3, v));
 }
 
@@ -156,6 +158,8 @@ static int sqlite_store_put_tsi(struct nve_store *store, const struct nve_stored
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(stmt, 16, &t->qos, has_qos ? sizeof(t->qos) : 0,
 					 SQLITE_STATIC);
+	if (code == SQLITE_OK)
+		code = bind_name(stmt, 17, tsi->owner ? tsi->owner : "");
 	return nve_sqlite_put(store, Q_PUT_TSI, code);
 }
 

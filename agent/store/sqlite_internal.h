@@ -9,6 +9,8 @@
 /* One address as stored: its bytes, then whether it is active (1), and gleaned (2). */
 enum { NVE_PACKED_ADDR = sizeof(struct nve_addr) + 1 };
 
+enum { NVE_OWNER_TEXT_MAX = 255 };
+
 enum nve_sqlite_statement {
 	Q_BEGIN,
 	Q_COMMIT,
@@ -56,7 +58,7 @@ void nve_sqlite_explain(char **err, const char *fmt, ...) __attribute__((format(
 const char *nve_sqlite_remedy(int r);
 
 /* sqlite_schema.c: what is prepared, and how a store of any version comes to be of today's. */
-enum { NVE_SQLITE_SCHEMA = 3, NVE_SQLITE_APPLICATION = 0x6e766564 /* "nved" */ };
+enum { NVE_SQLITE_SCHEMA = 4, NVE_SQLITE_APPLICATION = 0x6e766564 /* "nved" */ };
 extern const char *const nve_sqlite_statements[STATEMENTS];
 /* All steps from 'version' (0: a new store) in one transaction; the lock is taken for good.
  * Returns a code of SQLite. */

@@ -17,6 +17,17 @@ static int get_name(sqlite3_stmt *stmt, int at, char name[NVE_NAME_MAX + 1])
 	return 0;
 }
 
+/* The text lives until the statement's next step. */
+static const char *get_owner(sqlite3_stmt *stmt, int at, bool *bad)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, at);
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text || len > NVE_OWNER_TEXT_MAX || (int)len != sqlite3_column_bytes(stmt, at))
+		*bad = true;
+	return text ? text : "";
+}
+
 /* Sets '*bad' unless the column is in [min, max]. */
 static uint32_t get_int(sqlite3_stmt *stmt, int at, uint32_t min, uint32_t max, bool *bad)
 {
@@ -60,6 +71,7 @@ static int load_vap(struct nve_store *store, sqlite3_stmt *stmt, const struct nv
 	vap.vn_id = get_int(stmt, 1, 1, NVE_VN_ID_MAX, &bad);
 	vap.tag = (uint16_t)get_int(stmt, 2, NVE_TAG_MIN, NVE_TAG_MAX, &bad);
 	vap.connected_explicitly = get_int(stmt, 3, 0, 1, &bad);
+	vap.owner = get_owner(stmt, 4, &bad);
 	if (bad)
 		return undecodable(store, "vap", stmt);
 	return rd->vap(rd->arg, &vap);
@@ -122,6 +134,7 @@ static int load_tsi(struct nve_store *store, sqlite3_stmt *stmt, const struct nv
 	tsi.tsi.glean_max = (uint16_t)get_int(stmt, 13, 0, NVE_GLEAN_MAX, &bad);
 	tsi.tsi.glean_age_ms = get_int(stmt, 14, 0, NVE_GLEAN_AGE_MAX_MS, &bad);
 	tsi.tsi.glean_ns = NVE_NEVER_NS; /* their ages are not kept */
+	tsi.owner = get_owner(stmt, 16, &bad);
 	for (size_t i = 0; i < tsi.tsi.n_addrs; i++)
 		tsi.tsi.n_gleaned += store->addrs[i].gleaned;
 	if (bad)

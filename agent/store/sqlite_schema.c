@@ -21,14 +21,15 @@ const char *const nve_sqlite_statements[STATEMENTS] = {
 		      " until_ns = excluded.until_ns WHERE quarantined != excluded.quarantined"
 		      " OR vn_id != excluded.vn_id OR until_ns != excluded.until_ns",
 	[Q_DEL_TAG] = "DELETE FROM tag WHERE scope = ? AND tag = ?",
-	[Q_PUT_VAP] = "INSERT INTO vap(port, vn_id, tag, explicit) VALUES(?, ?, ?, ?)"
-		      " ON CONFLICT DO UPDATE SET tag = excluded.tag, explicit = excluded.explicit"
-		      " WHERE tag != excluded.tag OR explicit != excluded.explicit",
+	[Q_PUT_VAP] = "INSERT INTO vap(port, vn_id, tag, explicit, owner) VALUES(?, ?, ?, ?, ?)"
+		      " ON CONFLICT DO UPDATE SET tag = excluded.tag, explicit = excluded.explicit,"
+		      " owner = excluded.owner WHERE tag != excluded.tag"
+		      " OR explicit != excluded.explicit OR owner != excluded.owner",
 	[Q_DEL_VAP] = "DELETE FROM vap WHERE port = ? AND vn_id = ?",
 	[Q_PUT_TSI] = "INSERT OR REPLACE INTO tsi(slot, port, vn_id, id, state, cause, n_active,"
 		      " epoch, since_ns, deadline_ns, keepalive_ms, keepactive_ms, addrs,"
-		      " glean_max, glean_age_ms, qos)"
-		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		      " glean_max, glean_age_ms, qos, owner)"
+		      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_DEL_TSI] = "DELETE FROM tsi WHERE slot = ?",
 	[Q_PUT_EPOCH] = "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)",
 	[Q_GET_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
@@ -36,10 +37,10 @@ const char *const nve_sqlite_statements[STATEMENTS] = {
 	[Q_DEL_SETTING] = "DELETE FROM meta WHERE key = 'set:' || ?",
 	[Q_GET_SETTING] = "SELECT value FROM meta WHERE key = 'set:' || ?",
 	[Q_LOAD_TAGS] = "SELECT scope, tag, quarantined, vn_id, until_ns FROM tag",
-	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit FROM vap",
+	[Q_LOAD_VAPS] = "SELECT port, vn_id, tag, explicit, owner FROM vap",
 	[Q_LOAD_TSIS] = "SELECT slot, port, vn_id, id, state, cause, n_active, epoch, since_ns,"
 			" deadline_ns, keepalive_ms, keepactive_ms, addrs, glean_max,"
-			" glean_age_ms, qos FROM tsi ORDER BY slot",
+			" glean_age_ms, qos, owner FROM tsi ORDER BY slot",
 	[Q_PUT_DEADLINES] = "INSERT OR REPLACE INTO deadline(chunk, list) VALUES(?, ?)",
 	[Q_LOAD_DEADLINES] = "SELECT chunk, list FROM deadline ORDER BY chunk",
 	/* An update, not a replacement: those fire no trigger. */
@@ -75,7 +76,9 @@ static const char *const steps[NVE_SQLITE_SCHEMA] = {
 	[1] = "ALTER TABLE tsi ADD COLUMN glean_max INTEGER NOT NULL DEFAULT 0;"
 	      "ALTER TABLE tsi ADD COLUMN glean_age_ms INTEGER NOT NULL DEFAULT 0;"
 	      "ALTER TABLE tsi ADD COLUMN qos BLOB NOT NULL DEFAULT x'';",
-	[2] = "CREATE TABLE deadline(chunk INTEGER PRIMARY KEY, list BLOB NOT NULL) STRICT;"
+	[2] = "ALTER TABLE tsi ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	      "ALTER TABLE vap ADD COLUMN owner TEXT NOT NULL DEFAULT '';",
+	[3] = "CREATE TABLE deadline(chunk INTEGER PRIMARY KEY, list BLOB NOT NULL) STRICT;"
 	      "CREATE TABLE vn(vn_id INTEGER PRIMARY KEY, digest INTEGER NOT NULL,"
 	      " profile TEXT NOT NULL, context BLOB NOT NULL, vteps BLOB NOT NULL,"
 	      " remotes BLOB NOT NULL, neighs BLOB NOT NULL) STRICT;"

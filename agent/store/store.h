@@ -28,11 +28,16 @@ struct nve_stored_tag {
 	uint64_t until_ns; /* quarantined */
 };
 
+/* Owners are identities as texts; this one is several, of a VAP. */
+#define NVE_STORED_SHARED "*"
+
 struct nve_stored_vap {
 	char port[NVE_NAME_MAX + 1]; /* key: port and vn_id */
 	uint32_t vn_id;
 	uint16_t tag;
 	bool connected_explicitly;
+	const char *owner; /* never NULL when loaded, nor later than the reader's return; put: NULL
+			      is "" */
 };
 
 struct nve_stored_tsi {
@@ -41,6 +46,7 @@ struct nve_stored_tsi {
 	struct nve_tsi tsi;               /* key.port is not stored; times are CLOCK_REALTIME */
 	const struct nve_tsi_addr *addrs; /* tsi.n_addrs of them; the caller's */
 	uint64_t moved_ns; /* load(): its deadline by put_deadlines(), or that of 'tsi' */
+	const char *owner; /* as in nve_stored_vap; tsi.owner is not stored */
 };
 
 /*

@@ -11,8 +11,8 @@ inc="-D_GNU_SOURCE -Iagent -Ibpf"
 # Extended regular expressions over paths from the top; the first row that fits a source counts.
 # CONTRACTS are what joins the layers, NOUNS what everybody speaks of.
 nouns='agent/core/(types|reasons|acl)\\.h'
-headers="(engine(_check|_drain)?|doctor|log|audit|dp/dp(_check)?|nva/nva|store/store)\\\\.h"
-contracts="agent/(core/.*|$headers)"
+headers="engine(_check|_drain|_guard|_read)?|doctor|log|audit|dp/dp(_check)?|nva/nva|store/store"
+contracts="agent/(core/.*|($headers)\\\\.h)"
 rules() {
 	# what sources | what of agent/, bpf/ and of generated files they may include
 	sed "s,CONTRACTS,$contracts,;s,NOUNS,$nouns," <<-'TABLE'
@@ -21,15 +21,16 @@ rules() {
 		^agent/dp/ ^(agent/dp/.*|NOUNS)$
 		^agent/nva/ ^(agent/nva/|agent/core/(types|acl)\.h$|agent/yaml_marks\.h$)
 		^agent/store/ ^(agent/store/|agent/core/(types|acl)\.h$)
+		^agent/authz/ ^(agent/(authz/|core/(types|glob)\.h$|yaml_marks\.h$))
 		^agent/engine[^/]*$ ^(CONTRACTS|agent/engine[^/]*\.h)$
 		^agent/doctor[^/]*$ ^(CONTRACTS|agent/(doctor[^/]*|config|dp/features)\.h)$
 		^agent/log\.c$ ^agent/log\.h$
 		^agent/audit[^/]*$ ^agent/(audit[^/]*\.h|log\.h|session/peer\.h)$
 		^agent/yaml_marks\.c$ ^agent/yaml_marks\.h$
 		^agent/config[^/]*$ ^(CONTRACTS|agent/config[^/]*\.h|agent/yaml_marks\.h)$
-		^agent/session/ ^(CONTRACTS|agent/session/.*|.*\.pb-c\.h|.*descriptors\.h)$
 		^agent/nvectl/ ^(agent/nvectl/.*|NOUNS|agent/doctor\.h|.*\.pb-c\.h)$
 		^agent/sandbox[^/]*\.c$ ^agent/sandbox\.h$
+		^agent/session/ ^(CONTRACTS|agent/(session/.*|authz/policy\.h)|.*(pb-c|desc.*)\.h)$
 		^agent/(main|daemon|loop)\.c$ ^agent/
 	TABLE
 }
@@ -42,7 +43,7 @@ externals() {
 		<bpf/ ^agent/dp/ebpf[^/]*$
 		<linux/bpf ^agent/(dp/ebpf[^/]*|sandbox_filter\.c)$
 		<sqlite3\.h> ^agent/store/sqlite[^/]*$
-		<cyaml/ ^agent/(config_raw\.c|nva/local[^/]*)$
+		<cyaml/ ^agent/(config_raw\.c|nva/local[^/]*|authz/policy_raw\.c)$
 		<yaml\.h> ^agent/(yaml_marks\.c|nva/local[^/]*)$
 		<uv\.h> ^agent/loop\.c$
 		<seccomp\.h> ^agent/sandbox_filter\.c$
@@ -108,6 +109,10 @@ self_test() {
 		agent/dp/ebpf_x.c "core/core.h"
 		agent/nva/local.c "dp/dp.h"
 		agent/store/sqlite.c "nva/nva.h"
+		agent/authz/policy.c "engine.h"
+		agent/authz/role.c "core/core.h"
+		agent/engine_x.c "authz/policy.h"
+		agent/session/x.c "authz/policy_internal.h"
 		agent/store/memory.c <sqlite3.h>
 		agent/engine.c "session/session.h"
 		agent/engine.c "config.h"

@@ -144,7 +144,7 @@ def every_option_is_in_the_help_and_in_the_manual(_):
 
 @test
 def the_manuals_are_well_formed(_):
-    for page in ("nved.8", "nved.yaml.5"):
+    for page in ("nved.8", "nved.yaml.5", "nved-policy.yaml.5"):
         done = run("groff", "-man", "-Tutf8", "-ww", "-z", f"{ROOT}/agent/{page}")
         assert done.returncode == 0 and not done.stderr, done.stderr
 
@@ -387,7 +387,9 @@ def make_install_puts_all_below_destdir_and_the_unit_starts_what_it_installed(w)
                MAKEFLAGS="", MAKELEVEL="")
     assert done.returncode == 0, done.stderr
     for path in ("sbin/nved", "sbin/nvectl", "share/man/man8/nved.8", "share/man/man8/nvectl.8",
-                 "share/man/man5/nved.yaml.5", "share/bash-completion/completions/nvectl",
+                 "share/man/man5/nved.yaml.5", "share/man/man5/nved-policy.yaml.5",
+                 "share/doc/nved/nved-policy.example.yaml",
+                 "share/bash-completion/completions/nvectl",
                  "share/doc/nved/nved.example.yaml", "share/doc/nved/vns.example.yaml"):
         assert os.path.getsize(f"{w.dir}/root/usr/{path}") > 0, path
     with open(f"{w.dir}/root/usr/lib/systemd/system/nved.service", encoding="utf-8") as file:

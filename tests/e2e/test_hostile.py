@@ -22,8 +22,8 @@ from netlab import wait_for
 
 VM, FAR_MAC = "02:00:00:00:01:01", "02:00:00:00:09:09"
 UNARY = ["VnConnect", "VnDisconnect", "Associate", "Activate", "Deactivate", "Disassociate",
-         "Clear", "Update", "Keepalive", "Keepactive"]
-ADMIN_UNARY = ["GetStatus", "ListDrops", "ListTables", "Why"]
+         "Clear", "Update", "Keepalive", "Keepactive", "Resync"]
+ADMIN_UNARY = ["GetStatus", "ListDrops", "ListTables", "Why", "Plan"]
 ADMIN_STREAMS = ["ListPorts", "ListVns", "ListTsis", "DumpTable"]
 #: Codes that are an answer; the others mean that the agent hung, crashed or lost its way.
 ANSWERS = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "RESOURCE_EXHAUSTED",

@@ -44,6 +44,12 @@ def copy(source, target):
     os.rename(f"{target}.new", target)
 
 
+# Without a policy TLS clients may do nothing (S99); test_authz.py is about policies.
+EVERYBODY = """roles: [{name: all, identities: ["tls:*", "unix:*"], ports: ["*"], vns: ["*"],
+  tsis: ["*"], macs: ["*"], ips: ["*"], parameters: ["*"], admin: ["*"], owns: any}]
+"""
+
+
 def build(lab):
     w = World()
     w.ca, w.other = Authority(f"{STATE}/ca"), Authority(f"{STATE}/other", "another CA")
@@ -56,8 +62,11 @@ def build(lab):
     w.files = {"certificate": f"{STATE}/cert.pem", "key": f"{STATE}/key.pem",
                "client_ca": w.ca.ca, "crl": w.ca.crl}
     use(w, w.nved)
+    with open(f"{STATE}/policy.yaml", "w", encoding="utf-8") as f:
+        f.write(EVERYBODY)
     w.nve = lab.nve("nve1", NVE1, {"p1": Netns("hv")}, [vn(RED, RED_VNI, "red")],
                     listeners=[f"unix:{STATE}/nve1/nved.sock", f"tls:0.0.0.0:{PORT}"],
+                    policy=f"{STATE}/policy.yaml",
                     tls={**w.files, "handshakes": HANDSHAKES, "handshake_timeout_ms": 1000})
     sh(f"ip link add mgmt type veth peer name mgmt netns {w.nve.ns.name}")
     sh("ip link set lo up")

@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char target[128];
 	unsigned which;
 	char *text;
+	bool tls;
 	int r;
 
 	if (size < 1)
@@ -49,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (r == 0)
 			fuzz_check(param.value + param.value_len <= text + size);
 	} else if (which == 8) {
-		r = ctl_parse_server(text, target, sizeof(target));
+		r = ctl_parse_server(text, target, sizeof(target), &tls);
 		if (r == 0)
 			fuzz_check(*target && memchr(target, '\0', sizeof(target)));
 	} else {

@@ -79,6 +79,10 @@ static void fill_tsi_messages(struct bench *b)
 	nve__v1__keepactive_request__init(&b->keepactive);
 	b->keepactive.n_tsis = 3;
 	b->keepactive.tsis = b->tsi_list;
+	nve__v1__resync_request__init(&b->resync);
+	b->resync.n_tsis = 3;
+	b->resync.tsis = b->tsi_list;
+	b->resync.done = true;
 }
 
 int bench_setup(void **state)
@@ -128,6 +132,7 @@ ProtobufCMessage *bench_message(struct bench *b, enum nve_method method)
 		[NVE_METHOD_UPDATE] = &b->update.base,
 		[NVE_METHOD_KEEPALIVE] = &b->keepalive.base,
 		[NVE_METHOD_KEEPACTIVE] = &b->keepactive.base,
+		[NVE_METHOD_RESYNC] = &b->resync.base,
 		[NVE_METHOD_HELLO] = &b->hello.base,
 		[NVE_METHOD_EVENT_ACK] = &b->event_ack.base,
 	};
@@ -148,6 +153,7 @@ void bench_session(struct bench *b, enum nve_method method)
 		[NVE_METHOD_UPDATE] = NVE__V1__SESSION_REQUEST__REQUEST_UPDATE,
 		[NVE_METHOD_KEEPALIVE] = NVE__V1__SESSION_REQUEST__REQUEST_KEEPALIVE,
 		[NVE_METHOD_KEEPACTIVE] = NVE__V1__SESSION_REQUEST__REQUEST_KEEPACTIVE,
+		[NVE_METHOD_RESYNC] = NVE__V1__SESSION_REQUEST__REQUEST_RESYNC,
 		[NVE_METHOD_HELLO] = NVE__V1__SESSION_REQUEST__REQUEST_HELLO,
 		[NVE_METHOD_EVENT_ACK] = NVE__V1__SESSION_REQUEST__REQUEST_EVENT_ACK,
 	};

@@ -33,6 +33,7 @@ struct bench {
 	Nve__V1__UpdateRequest update;
 	Nve__V1__KeepaliveRequest keepalive;
 	Nve__V1__KeepactiveRequest keepactive;
+	Nve__V1__ResyncRequest resync;
 	Nve__V1__Hello hello;
 	Nve__V1__EventAck event_ack;
 	Nve__V1__SessionRequest session;

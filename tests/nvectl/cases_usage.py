@@ -44,7 +44,7 @@ def commands():
 @test
 def every_command_explains_itself(far):
     all_commands = list(commands())
-    same(len(all_commands), 28)
+    same(len(all_commands), 31)
     for words in all_commands:
         got = ok(*words, "--help")
         assert got.out.startswith("Usage: nvectl [OPTIONS] " + words[0]), got.out

@@ -206,7 +206,7 @@ class Reflection(Case):
                        "grpc.reflection.v1alpha.ServerReflection"):
             add(fetch(file_containing_symbol=symbol))
         service = pool.FindServiceByName("nve.v1.Signaling")
-        self.assertEqual(len(service.methods), 11)
+        self.assertEqual(len(service.methods), 12)
         message = pool.FindMessageTypeByName("nve.v1.AssociateRequest")
         self.assertEqual(message.fields_by_name["addresses"].message_type.full_name,
                          "nve.v1.Address")

@@ -19,6 +19,8 @@ if len(sys.argv) > 1:
 import cases_admin  # noqa: E402
 import cases_hostile  # noqa: E402
 import cases_life  # noqa: E402
+import cases_limits  # noqa: E402
+import cases_resync  # noqa: E402
 import cases_server  # noqa: E402
 import cases_session  # noqa: E402
 
@@ -39,7 +41,8 @@ class Result(unittest.TextTestResult):
 
 def main():
     suite = unittest.TestSuite()
-    for module in (cases_life, cases_session, cases_admin, cases_hostile, cases_server):
+    for module in (cases_life, cases_session, cases_admin, cases_hostile, cases_resync,
+                   cases_limits, cases_server):
         for group in unittest.defaultTestLoader.loadTestsFromModule(module):
             for test in group:
                 if not sys.argv[2:] or any(w in test.id() for w in sys.argv[2:]):

@@ -237,6 +237,14 @@ static int parse(int argc, char **argv, struct options *o)
 			o->limits.sessions = number(argv[i + 1]);
 		else if (strcmp(argv[i], "--outstanding") == 0)
 			o->limits.outstanding = number(argv[i + 1]);
+		else if (strcmp(argv[i], "--connections") == 0)
+			o->limits.per_client.connections = number(argv[i + 1]);
+		else if (strcmp(argv[i], "--streams") == 0)
+			o->limits.per_client.streams = number(argv[i + 1]);
+		else if (strcmp(argv[i], "--calls") == 0)
+			o->limits.per_client.calls = number(argv[i + 1]);
+		else if (strcmp(argv[i], "--bytes") == 0)
+			o->limits.per_client.bytes = number(argv[i + 1]);
 		else if (strcmp(argv[i], "--tsis") == 0)
 			o->tsis = number(argv[i + 1]);
 		else if (strcmp(argv[i], "--listen") == 0 && o->n_listeners < LISTENERS_MAX)

@@ -55,6 +55,7 @@ _STD = _generate()
 from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from nve.v1 import nve_pb2 as pb  # noqa: E402
 from nve.v1 import nve_pb2_grpc  # noqa: E402
+from nve.v1 import plan_pb2  # noqa: E402, F401
 from nve.v1 import reason_pb2  # noqa: E402
 
 health = _load("health_pb2", f"{_STD}/grpc/health/v1/health_pb2.py")

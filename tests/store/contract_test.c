@@ -39,6 +39,42 @@ static void what_was_committed_is_there_after_reopening_in_order(void **state)
 	assert_true(epoch == 1ull << 63);
 }
 
+static int on_tag(void *arg, const struct nve_stored_tag *tag)
+{
+	(void)arg, (void)tag;
+	return 0;
+}
+
+static int on_vap(void *arg, const struct nve_stored_vap *vap)
+{
+	return store_add(arg, "V %s; ", vap->owner);
+}
+
+static int on_tsi(void *arg, const struct nve_stored_tsi *tsi)
+{
+	return store_add(arg, "S %s; ", tsi->owner);
+}
+
+/* B3. */
+static void whose_tsis_and_vns_are_is_kept(void **state)
+{
+	struct store_fixture *f = *state;
+	const struct nve_store_reader reader = { on_tag, on_vap, on_tsi, f };
+	struct nve_stored_tsi mine = store_a_tsi(3, 1), nobodys = store_a_tsi(4, 0);
+	struct nve_stored_vap vap = { "p1", 100, 5, true, "tls:uri:spiffe://a/b" };
+
+	mine.owner = "unix:1001";
+	assert_int_equal(f->ops->begin(f->store), 0);
+	assert_int_equal(f->ops->put_vap(f->store, &vap), 0);
+	assert_int_equal(f->ops->put_tsi(f->store, &mine), 0);
+	assert_int_equal(f->ops->put_tsi(f->store, &nobodys), 0);
+	assert_int_equal(f->ops->commit(f->store), 0);
+	store_reopen(f);
+	f->text[0] = '\0';
+	assert_int_equal(f->ops->load(f->store, &reader), 0);
+	assert_string_equal(f->text, "V tls:uri:spiffe://a/b; S unix:1001; S ; ");
+}
+
 static void a_record_put_again_is_replaced_and_one_deleted_is_gone(void **state)
 {
 	struct store_fixture *f = *state;
@@ -316,6 +352,7 @@ int main(void)
 		BOTH(a_new_store_is_empty),
 		BOTH(what_was_committed_is_there_after_reopening_in_order),
 		BOTH(a_record_put_again_is_replaced_and_one_deleted_is_gone),
+		BOTH(whose_tsis_and_vns_are_is_kept),
 		BOTH(a_setting_is_there_after_reopening_until_it_is_put_to_0),
 		BOTH(a_transaction_rolled_back_or_never_committed_leaves_no_trace),
 		BOTH(loading_stops_at_a_readers_error_and_returns_it),

@@ -127,32 +127,36 @@ static void a_newer_schema_is_refused_and_left_untouched(void **state)
 	size_t n;
 
 	store_put_first(f);
-	assert_int_equal(spoiled(f, "PRAGMA user_version = 4", &err), -EPROTO);
+	assert_int_equal(spoiled(f, "PRAGMA user_version = 5", &err), -EPROTO);
 	assert_non_null(strstr(err, "newer"));
 	free(err);
 	n = slurp(f->path, before, sizeof(before));
 	assert_int_equal(f->ops->open(&f->config, &f->store, NULL), -EPROTO);
 	assert_int_equal(slurp(f->path, after, sizeof(after)), n);
 	assert_memory_equal(before, after, n);
-	sql(f->path, "PRAGMA user_version = 3");
+	sql(f->path, "PRAGMA user_version = 4");
 	store_open(f);
 	store_has_first(f);
 	store_reopen(f);
 	store_has_first(f);
 }
 
-/* Version 1 had neither gleaning nor QoS, version 2 no contexts and no moved deadlines. */
-#define TO_VERSION_2 "DROP TABLE deadline; DROP TABLE vn; DROP TABLE acl; PRAGMA user_version = 2;"
+/* Version 1 had neither gleaning nor QoS, version 2 no owners, version 3 no contexts and no moved
+ * deadlines. */
+#define TO_VERSION_3 "DROP TABLE deadline; DROP TABLE vn; DROP TABLE acl; PRAGMA user_version = 3;"
+#define TO_VERSION_2                                                                               \
+	TO_VERSION_3 "ALTER TABLE tsi DROP COLUMN owner; ALTER TABLE vap DROP COLUMN owner;"       \
+		     "PRAGMA user_version = 2;"
 #define TO_VERSION_1                                                                               \
 	TO_VERSION_2 "ALTER TABLE tsi DROP COLUMN qos; ALTER TABLE tsi DROP COLUMN glean_max;"     \
 		     "ALTER TABLE tsi DROP COLUMN glean_age_ms; PRAGMA user_version = 1"
 
 static void a_store_of_an_earlier_version_is_brought_up_to_date(void **state)
 {
-	static const char *const earlier[] = { TO_VERSION_1, TO_VERSION_2 };
+	static const char *const earlier[] = { TO_VERSION_1, TO_VERSION_2, TO_VERSION_3 };
 	struct store_fixture *f = *state;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		const struct nve_stored_vn vn = { .vn_id = 100, .digest = 5 };
 		char *err = NULL;
 
@@ -198,6 +202,9 @@ static void a_record_that_cannot_be_decoded_is_named(void **state)
 		{ "UPDATE tsi SET id = x'01'", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET keepalive_ms = -1", "table tsi, record 3 p1" },
 		{ "UPDATE tsi SET qos = x'00'", "table tsi, record 3 p1" },
+		{ "UPDATE tsi SET owner = hex(zeroblob(128))", "table tsi, record 3 p1" },
+		{ "UPDATE vap SET owner = 'a' || char(0) WHERE port = 'p2'",
+		  "table vap, record p2 100" },
 		{ "UPDATE tsi SET qos = zeroblob(33)", "table tsi, record 3 p1" },
 		{ "INSERT INTO deadline VALUES(0, x'00')", "table deadline, record 0" },
 		{ "UPDATE vap SET tag = 4095 WHERE port = 'p2'", "table vap, record p2 100" },
