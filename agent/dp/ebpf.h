@@ -141,8 +141,7 @@ int nve_ebpf_check_meta(struct nve_dp *dp, char **err);
 /* The new maps are complete: they take the old ones' place. */
 int nve_ebpf_migrate(struct nve_dp *dp);
 const char *nve_ebpf_map_name(enum nve_ebpf_map map); /* "nve_src" */
-/* Names the fields of rows; the object's own, as the kernel gives its copy to CAP_SYS_ADMIN alone.
- */
+/* The object's own, naming rows' fields: the kernel gives its copy to CAP_SYS_ADMIN alone. */
 const struct btf *nve_ebpf_btf(const struct nve_dp *dp);
 const char *nve_ebpf_prog_name(enum nve_ebpf_prog prog);
 const char *nve_ebpf_copier_name(enum nve_ebpf_copier_map map);
