@@ -226,6 +226,8 @@ static enum nve_exit open_session(const struct nve_config *config, const char *v
 					    config->limits.per_client.calls,
 					    config->limits.per_client.bytes } },
 		.wake = nve_loop_wake,
+		/* A turn that waits for the disk is not for a thread that others wait for. */
+		.turn = config->durability == NVE_DURABLE_PROCESS ? nve_loop_turn : NULL,
 		.wake_arg = loop,
 		.store = config->store,
 		.durability = durability(config),

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All on one thread but nve_loop_wake(). */
+/*
+ * All on one thread but nve_loop_wake() and nve_loop_turn().  Whoever touches engine or session
+ * holds 'lock'; the loop's own thread does so in each callback, and not while it waits.
+ */
 #include "loop.h"
 
 #include "audit.h"
 #include "log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
@@ -32,8 +36,11 @@ struct nve_loop {
 	uv_timer_t watchdog;
 	uv_signal_t hup, term, intr;
 	struct source dp, nva;
+	pthread_mutex_t lock;
 	struct nve_engine *engine;
 	struct nve_session_server *server;
+	uint64_t armed; /* when the deadline's timer is due */
+	bool running;
 	bool stopping;
 	bool idle; /* stopping, and no call is under way any more */
 };
@@ -42,14 +49,21 @@ static void begin_stop(struct nve_loop *loop, const char *why);
 static void on_deadline(uv_timer_t *timer);
 static void on_grace_over(uv_timer_t *timer);
 
+static uint64_t next_deadline(const struct nve_loop *loop)
+{
+	uint64_t engine = nve_engine_next_deadline(loop->engine);
+	uint64_t session = nve_session_next_deadline(loop->server);
+
+	return session < engine ? session : engine;
+}
+
 /* libuv counts milliseconds: rounded up, so that the timer is never there before its time. */
 static void arm_deadline(struct nve_loop *loop)
 {
-	uint64_t at = nve_engine_next_deadline(loop->engine);
-	uint64_t session = nve_session_next_deadline(loop->server);
+	uint64_t at = next_deadline(loop);
 	uint64_t now = uv_hrtime();
 
-	at = session < at ? session : at;
+	loop->armed = at;
 	if (at == NVE_NEVER_NS) {
 		uv_timer_stop(&loop->deadline);
 		return;
@@ -77,14 +91,21 @@ static void turn(struct nve_loop *loop)
 	}
 }
 
+static void locked_turn(struct nve_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	turn(loop);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 static void on_wake(uv_async_t *wake)
 {
-	turn(wake->data);
+	locked_turn(wake->data);
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
-	turn(timer->data);
+	locked_turn(timer->data);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -132,17 +153,17 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		uv_poll_stop(poll);
 		return;
 	}
+	pthread_mutex_lock(&source->loop->lock);
 	source->dispatch(source->loop);
 	turn(source->loop);
+	pthread_mutex_unlock(&source->loop->lock);
 }
 
-static void on_reload(uv_signal_t *signal, int signum)
+static void reload(struct nve_loop *loop)
 {
-	struct nve_loop *loop = signal->data;
 	char *err = NULL;
 	int r;
 
-	(void)signum;
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(uv_hrtime() / 1000));
 	r = nve_engine_reload(loop->engine, uv_hrtime(), &err);
 	if (r)
@@ -157,6 +178,16 @@ static void on_reload(uv_signal_t *signal, int signum)
 	nve_session_reload_policy(loop->server);
 	turn(loop);
 	sd_notify(0, "READY=1");
+}
+
+static void on_reload(uv_signal_t *signal, int signum)
+{
+	struct nve_loop *loop = signal->data;
+
+	(void)signum;
+	pthread_mutex_lock(&loop->lock);
+	reload(loop);
+	pthread_mutex_unlock(&loop->lock);
 }
 
 static void begin_stop(struct nve_loop *loop, const char *why)
@@ -177,8 +208,10 @@ static void on_stop(uv_signal_t *signal, int signum)
 		uv_stop(&loop->uv);
 		return;
 	}
+	pthread_mutex_lock(&loop->lock);
 	begin_stop(loop, signum == SIGINT ? "SIGINT" : "SIGTERM");
 	turn(loop);
+	pthread_mutex_unlock(&loop->lock);
 }
 
 static int watch_fd(struct nve_loop *loop, struct source *source, int fd,
@@ -262,6 +295,7 @@ int nve_loop_new(struct nve_loop **ret)
 		free(loop);
 		return r;
 	}
+	pthread_mutex_init(&loop->lock, NULL);
 	r = init_handles(loop);
 	if (r) {
 		nve_loop_free(loop);
@@ -285,6 +319,7 @@ void nve_loop_free(struct nve_loop *loop)
 	uv_walk(&loop->uv, close_handle, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	uv_loop_close(&loop->uv);
+	pthread_mutex_destroy(&loop->lock);
 	free(loop);
 }
 
@@ -293,6 +328,28 @@ void nve_loop_wake(void *arg)
 	struct nve_loop *loop = arg;
 
 	uv_async_send(&loop->wake);
+}
+
+bool nve_loop_turn(void *arg)
+{
+	struct nve_loop *loop = arg;
+	bool wake;
+
+	if (pthread_mutex_trylock(&loop->lock))
+		return false;
+	if (!loop->running) {
+		pthread_mutex_unlock(&loop->lock);
+		return false;
+	}
+	nve_session_drain(loop->server);
+	nve_engine_run(loop->engine, uv_hrtime());
+	/* What only the loop's thread can do: timers, and the end. */
+	wake = loop->stopping || next_deadline(loop) < loop->armed ||
+	       nve_session_flush_asked(loop->server);
+	pthread_mutex_unlock(&loop->lock);
+	if (wake)
+		nve_loop_wake(loop);
+	return true;
 }
 
 int nve_loop_run(struct nve_loop *loop, struct nve_engine *engine,
@@ -309,9 +366,15 @@ int nve_loop_run(struct nve_loop *loop, struct nve_engine *engine,
 		r = start_watchdog(loop);
 	if (r)
 		return r;
+	pthread_mutex_lock(&loop->lock);
 	turn(loop);
+	loop->running = true;
+	pthread_mutex_unlock(&loop->lock);
 	sd_notify(0, "READY=1\nSTATUS=serving");
 	nve_log(INFO, "ready", LOG_U("pid", (uint64_t)getpid()));
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	pthread_mutex_lock(&loop->lock);
+	loop->running = false;
+	pthread_mutex_unlock(&loop->lock);
 	return 0;
 }

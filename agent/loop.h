@@ -18,6 +18,12 @@ void nve_loop_free(struct nve_loop *loop); /* NULL is a no-op */
 void nve_loop_wake(void *loop);
 
 /*
+ * Takes a turn of session and engine at once, unless one is under way: then, and when the loop does
+ * not run, false.  Any thread but the loop's own, as above.
+ */
+bool nve_loop_turn(void *loop);
+
+/*
  * Runs until SIGTERM or SIGINT, and then until the front end has answered what is outstanding,
  * five seconds at most; a second signal ends it at once.  SIGHUP reloads the NVA and TLS.
  * 0 or -errno; engine and server stay the caller's.

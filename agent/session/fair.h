@@ -15,9 +15,10 @@ struct nve_work {
 	struct nve_work *next;
 	void (*run)(struct nve_work *work);
 	uint32_t cost; /* in requests; 0 counts as 1, above NVE_FAIR_COST_MAX as that */
+	bool alone;    /* its client waits for this and nothing else, and it is soon done */
 };
 
-enum { NVE_FAIR_QUANTUM = 16, NVE_FAIR_COST_MAX = 64 };
+enum { NVE_FAIR_QUANTUM = 16, NVE_FAIR_COST_MAX = 64, NVE_FAIR_ALONE_MAX = 4 };
 
 struct nve_flow;
 

@@ -102,14 +102,14 @@ void nve_call_ended(struct nve_session_server *s)
 
 void nve_post(struct nve_session_server *s, struct nve_source *source, struct nve_work *work)
 {
-	bool wake;
+	bool wake, work_alone = work->alone; /* it may be done and gone once it is in */
 
 	pthread_mutex_lock(&s->lock);
 	wake = nve_fair_empty(&s->fair);
 	nve_fair_push(&s->fair, source, work);
 	pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->lock);
-	if (wake)
+	if (work_alone ? wake && !nve_defers_wake(s) : wake || nve_take_deferred(s))
 		s->config.wake(s->config.wake_arg);
 }
 

@@ -117,21 +117,6 @@ static void arm(struct nve_session_server *s, size_t method)
 		m->unused(call);
 }
 
-static void *serve(void *arg)
-{
-	struct nve_session_server *s = arg;
-
-	for (;;) {
-		grpc_event ev = nve_next_tag(s->cq);
-		struct nve_completion *tag = ev.tag;
-
-		if (ev.type == GRPC_QUEUE_SHUTDOWN)
-			return NULL;
-		if (ev.type == GRPC_OP_COMPLETE)
-			tag->done(tag, ev.success);
-	}
-}
-
 static void shutdown_done(struct nve_completion *tag, bool ok)
 {
 	struct nve_session_server *s = container_of(tag, struct nve_session_server, shutdown_tag);
@@ -199,7 +184,7 @@ static int start_thread(struct nve_session_server *s)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&s->thread, NULL, serve, s);
+	r = pthread_create(&s->thread, NULL, nve_serve, s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return -r;
 }
@@ -249,7 +234,7 @@ static void take_down(struct nve_session_server *s, bool has_thread)
 		grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
 		grpc_server_cancel_all_calls(s->server);
 		while (!atomic_load(&s->shutdown_done)) {
-			grpc_event ev = nve_next_tag(s->cq);
+			grpc_event ev = nve_next_tag(s->cq, true);
 			struct nve_completion *tag = ev.tag;
 
 			tag->done(tag, ev.success);
@@ -261,7 +246,7 @@ static void take_down(struct nve_session_server *s, bool has_thread)
 	if (has_thread)
 		pthread_join(s->thread, NULL);
 	else
-		serve(s);
+		nve_serve(s);
 	grpc_completion_queue_destroy(s->cq);
 	grpc_shutdown_blocking();
 }

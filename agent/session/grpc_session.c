@@ -85,6 +85,11 @@ static void read_on(struct session *ss)
 		nve_stream_receive(&ss->st);
 }
 
+static void resume(struct nve_stream *st)
+{
+	read_on(session_of(st));
+}
+
 static void picked(struct nve_stream *st)
 {
 	struct session *ss = session_of(st);
@@ -263,13 +268,17 @@ static void message(struct nve_stream *st, grpc_byte_buffer *message)
 		rq->op.identity = ss->visitor.peer.identity;
 		st->refs++;
 		rq->op.work.cost = nve_op_cost(&rq->op);
+		rq->op.work.alone = nve_came_alone(st->base.server) && ss->outstanding == 1 &&
+				    rq->op.work.cost <= NVE_FAIR_ALONE_MAX;
 		nve_post(st->base.server, &st->source, &rq->op.work);
 	} else {
 		give_bytes(rq);
 		free_request(rq);
 		nve_stream_pump(st);
 	}
-	read_on(ss);
+	/* A client with one request outstanding waits for its answer. */
+	if (ss->outstanding != 1 || !nve_stream_resume_later(st))
+		read_on(ss);
 }
 
 static void open_session(struct nve_stream *st)
@@ -333,6 +342,7 @@ static void free_session(struct nve_stream *st)
 static const struct nve_stream_ops ops = {
 	.open = open_session,
 	.message = message,
+	.resume = resume,
 	.picked = picked,
 	.idle = idle,
 	.stop = stop,

@@ -51,6 +51,7 @@ struct nve_stream_ops {
 	void (*open)(struct nve_stream *st);
 	/* Queue's thread: a message came; NULL: the client has sent its last. */
 	void (*message)(struct nve_stream *st, grpc_byte_buffer *message);
+	void (*resume)(struct nve_stream *st); /* after nve_stream_resume_later() */
 	void (*picked)(struct nve_stream *st); /* an answer is about to be sent */
 	void (*idle)(struct nve_stream *st);   /* nothing to send: may push, finish or post */
 	void (*stop)(struct nve_stream *st);   /* engine's thread: the agent stops */
@@ -93,6 +94,8 @@ void nve_stream_unref(struct nve_stream *st);
 void nve_stream_bar(struct nve_stream *st);
 /* With the lock: */
 void nve_stream_receive(struct nve_stream *st);
+/* From message(): resume() is called once what was posted is done.  False: it is not. */
+bool nve_stream_resume_later(struct nve_stream *st);
 /* Copies the bytes; false if there is no memory, then the call is cancelled. */
 bool nve_stream_push(struct nve_stream *st, struct nve_bytes bytes);
 void nve_stream_pump(struct nve_stream *st);

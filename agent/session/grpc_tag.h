@@ -25,10 +25,12 @@ static inline grpc_call_error nve_start_batch(grpc_call *call, const grpc_op *op
 	return grpc_call_start_batch(call, ops, n, tag, NULL);
 }
 
-/* grpc_completion_queue_next(), which waits for as long as it takes. */
-static inline grpc_event nve_next_tag(grpc_completion_queue *cq)
+/* grpc_completion_queue_next(), which waits for as long as it takes, or not at all. */
+static inline grpc_event nve_next_tag(grpc_completion_queue *cq, bool wait)
 {
-	grpc_event ev = grpc_completion_queue_next(cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	gpr_timespec until =
+		wait ? gpr_inf_future(GPR_CLOCK_REALTIME) : gpr_inf_past(GPR_CLOCK_REALTIME);
+	grpc_event ev = grpc_completion_queue_next(cq, until, NULL);
 
 	if (ev.type == GRPC_OP_COMPLETE)
 		nve_tag_taken(ev.tag);

@@ -202,6 +202,8 @@ void nve_signaling_accepted(struct nve_call *call)
 	u->op.finish = signaling_finish;
 	u->op.abandon = nve_unary_abandon;
 	u->op.work.cost = nve_op_cost(&u->op);
+	u->op.work.alone = nve_came_alone(s) && atomic_load(&s->unary) == 1 &&
+			   u->op.work.cost <= NVE_FAIR_ALONE_MAX;
 	nve_post(s, &call->conn->source, &u->op.work);
 }
 

@@ -4,8 +4,9 @@
  * health and reflection services.
  *
  * A thread of its own sits on gRPC's completion queue: it decodes, refuses what is malformed, and
- * queues the rest.  All else happens on the caller's thread, the engine's: drain() hands what is
- * queued to the engine, whose done() starts the replies.  So a turn of the loop is:
+ * queues the rest.  All else happens on the engine's thread, the caller's, or whichever holds the
+ * engine at the time (turn() below): drain() hands what is queued to the engine, whose done()
+ * starts the replies.  So a turn of the loop is:
  *
  *   nve_session_drain(server);
  *   nve_engine_run(engine, now);
@@ -44,6 +45,12 @@ struct nve_session_config {
 	uint32_t handshakes, handshake_ms; /* at a time, and how long each; 0 = default: 64, 5 s */
 	/* Called on any thread when drain() has something to do; must not block or call back. */
 	void (*wake)(void *arg);
+	/*
+	 * drain() and nve_engine_run() here and now, on the completion queue's thread: false if
+	 * that cannot be, because they are under way for example.  NULL: never.  For engines whose
+	 * turns are short: while it lasts nothing is received.
+	 */
+	bool (*turn)(void *arg);
 	void *wake_arg;
 	/* For Admin.GetStatus. */
 	const char *store;
