@@ -16,6 +16,8 @@ BUILD = f"{ROOT}/build/{os.environ.get('NVED_VARIANT', 'release')}"
 NVED, NVECTL = f"{BUILD}/nved", f"{BUILD}/nvectl"
 HASHES = ("src", "src_ip", "fdb", "peer", "flood", "neigh", "bum")
 VAP_LIVE = 1
+# With "process", a request that comes alone is done by the thread that received it (loop.h).
+DURABILITY = os.environ.get("NVED_DURABILITY", "process")
 
 
 class Agent:
@@ -31,7 +33,7 @@ class Agent:
         self.socket = f"{self.dir}/nved.sock"
         self.config = {
             "nve": name, "local_vtep6" if ":" in vtep else "local_vtep": vtep, "pin_dir": self.pins,
-            "store": {"path": f"{self.dir}/nved.db", "durability": "power"},
+            "store": {"path": f"{self.dir}/nved.db", "durability": DURABILITY},
             "nva": {"backend": "local", "source": f"{self.dir}/vns.yaml"},
             "listeners": [f"unix:{self.socket}"], "ports": ports, **config}
         self.write_vns(vns)

@@ -52,7 +52,8 @@ def build(lab):
              vn(BLUE, BLUE_VNI, "blue", [FAR], [(FAR_MAC, None, FAR)])]
     off = {"default_ms": 0, "may_be_off": True}
     w.nve = lab.nve("nve1", NVE1, {p: w.hv for p in PORTS}, w.vns,
-                    store={"path": f"{w.disk}/nved.db", "durability": "power"},
+                    store={"path": f"{w.disk}/nved.db",
+                           "durability": "power" if lab.mode == "xdp" else "process"},
                     timers={"keepactive": off, "keepalive": off, "quarantine_ms": 1000},
                     log={"level": "warning"})
     w.c = w.nve.client

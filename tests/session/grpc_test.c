@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@ enum { LISTENERS_MAX = 8, LINGER_NS = 200000000 };
 
 struct harness {
 	int wakeup;
+	pthread_mutex_t lock; /* who touches engine or server holds it */
+	bool running;         /* in loop() */
 	struct nve_engine *engine;
 	struct nve_session_server *server;
 	bool paused, stopping, hurry;
@@ -55,6 +58,24 @@ static void wake(void *arg)
 	ssize_t n = write(h->wakeup, &(uint64_t){ 1 }, sizeof(uint64_t));
 
 	(void)n; /* a full counter is awake enough */
+}
+
+static bool turn(void *arg)
+{
+	struct harness *h = arg;
+	bool now;
+
+	if (pthread_mutex_trylock(&h->lock))
+		return false;
+	now = h->running && !h->paused && !h->stopping;
+	if (now) {
+		nve_session_drain(h->server);
+		nve_engine_run(h->engine, now_ns());
+	}
+	pthread_mutex_unlock(&h->lock);
+	if (now)
+		wake(h); /* for the engine's next deadline */
+	return now;
 }
 
 static int open_engine(struct harness *h, const struct options *o)
@@ -108,6 +129,7 @@ static int open_server(struct harness *h, const struct options *o)
 		.listeners = o->listeners,
 		.limits = o->limits,
 		.wake = wake,
+		.turn = turn,
 		.wake_arg = h,
 		.store = "memory",
 		.durability = "process",
@@ -179,15 +201,21 @@ static void loop(struct harness *h)
 {
 	struct pollfd fds[] = { { h->wakeup, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
 	uint64_t count;
+	int timeout;
 
+	pthread_mutex_lock(&h->lock);
+	h->running = true;
 	while (!h->stopping || (!nve_session_stopped(h->server) && now_ns() < h->stop_by_ns)) {
 		if (h->stopping && !h->hurry && nve_session_idle(h->server)) {
 			h->hurry = true;
 			if (now_ns() + LINGER_NS < h->stop_by_ns)
 				h->stop_by_ns = now_ns() + LINGER_NS;
 		}
-		if (poll(fds, h->stopping ? 1 : 2, timeout_ms(h)) < 0 && errno != EINTR)
+		timeout = timeout_ms(h);
+		pthread_mutex_unlock(&h->lock);
+		if (poll(fds, h->stopping ? 1 : 2, timeout) < 0 && errno != EINTR)
 			abort();
+		pthread_mutex_lock(&h->lock);
 		if (fds[0].revents && read(h->wakeup, &count, sizeof(count)) < 0)
 			abort();
 		if (fds[1].revents && !h->stopping)
@@ -197,11 +225,13 @@ static void loop(struct harness *h)
 		nve_session_drain(h->server);
 		nve_engine_run(h->engine, now_ns());
 	}
+	h->running = false;
+	pthread_mutex_unlock(&h->lock);
 }
 
 static int serve(const struct options *o)
 {
-	struct harness h = { .wakeup = eventfd(0, EFD_CLOEXEC) };
+	struct harness h = { .wakeup = eventfd(0, EFD_CLOEXEC), .lock = PTHREAD_MUTEX_INITIALIZER };
 	int r = h.wakeup < 0 ? -errno : open_engine(&h, o);
 
 	if (r < 0)
