@@ -15,6 +15,7 @@
 #include "session/codec.h"
 #include "session/grpc_operate.h"
 #include "session/grpc_peer.h"
+#include "session/grpc_turn.h"
 #include "session/session.h"
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -73,9 +74,7 @@ struct nve_session_server {
 	grpc_server *server;
 	grpc_completion_queue *cq;
 	pthread_t thread;
-	bool wake_due;           /* that thread's: something was posted, and nobody woken yet */
-	bool ran_dry;            /* that thread's: it has waited for what it does now */
-	struct nve_stream *late; /* that thread's: to receive again, once that is done */
+	struct nve_turn turn; /* that thread's */
 	struct nve_door *door;
 	struct nve_peers *peers;
 	uint16_t *bound;   /* TCP ports of the listeners */
@@ -134,15 +133,6 @@ void nve_unknown_arm(struct nve_session_server *s);
  * a connection with its last stream, and a client that still writes never sees its status.
  */
 void nve_begin_shutdown(struct nve_session_server *s);
-
-/* grpc_turn.c: the thread of the completion queue, to the queue's end.  'arg' is the server. */
-void *nve_serve(void *arg);
-/* On that thread: true, and it sees itself to what was posted. */
-bool nve_defers_wake(struct nve_session_server *s);
-/* On that thread: nothing else was to be done before this. */
-bool nve_came_alone(struct nve_session_server *s);
-/* On that thread: true if it was to, and now does not. */
-bool nve_take_deferred(struct nve_session_server *s);
 
 /* grpc_op.c */
 void nve_op_submit(struct nve_work *work);

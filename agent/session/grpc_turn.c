@@ -18,16 +18,16 @@ bool nve_defers_wake(struct nve_session_server *s)
 {
 	if (serving != s || !s->config.turn)
 		return false;
-	s->wake_due = true;
+	s->turn.due = true;
 	return true;
 }
 
 bool nve_take_deferred(struct nve_session_server *s)
 {
-	bool due = serving == s && s->wake_due;
+	bool due = serving == s && s->turn.due;
 
 	if (due)
-		s->wake_due = false;
+		s->turn.due = false;
 	return due;
 }
 
@@ -39,18 +39,18 @@ bool nve_stream_resume_later(struct nve_stream *st)
 {
 	struct nve_session_server *s = st->base.server;
 
-	if (serving != s || !s->wake_due || s->late)
+	if (serving != s || !s->turn.due || s->turn.late)
 		return false;
 	st->refs++;
-	s->late = st;
+	s->turn.late = st;
 	return true;
 }
 
 static void resume(struct nve_session_server *s)
 {
-	struct nve_stream *st = s->late;
+	struct nve_stream *st = s->turn.late;
 
-	s->late = NULL;
+	s->turn.late = NULL;
 	if (!st)
 		return;
 	pthread_mutex_lock(&st->lock);
@@ -61,14 +61,14 @@ static void resume(struct nve_session_server *s)
 
 static void see_to_it(struct nve_session_server *s, bool here)
 {
-	s->wake_due = false;
+	s->turn.due = false;
 	if (!here || !s->config.turn(s->config.wake_arg))
 		s->config.wake(s->config.wake_arg);
 }
 
 bool nve_came_alone(struct nve_session_server *s)
 {
-	return serving == s && s->ran_dry;
+	return serving == s && s->turn.ran_dry;
 }
 
 /* What is there already is taken first, so that it is known what had to be waited for. */
@@ -76,8 +76,8 @@ static grpc_event next_event(struct nve_session_server *s)
 {
 	grpc_event ev = nve_next_tag(s->cq, false);
 
-	s->ran_dry = ev.type == GRPC_QUEUE_TIMEOUT && !s->wake_due;
-	return s->ran_dry ? nve_next_tag(s->cq, true) : ev;
+	s->turn.ran_dry = ev.type == GRPC_QUEUE_TIMEOUT && !s->turn.due;
+	return s->turn.ran_dry ? nve_next_tag(s->cq, true) : ev;
 }
 
 void *nve_serve(void *arg)
@@ -94,10 +94,10 @@ void *nve_serve(void *arg)
 		tag = ev.tag;
 		if (ev.type == GRPC_OP_COMPLETE)
 			tag->done(tag, ev.success);
-		n = s->wake_due ? n + 1 : 0;
-		if (s->wake_due && (n >= AT_A_TIME || ev.type != GRPC_OP_COMPLETE))
+		n = s->turn.due ? n + 1 : 0;
+		if (s->turn.due && (n >= AT_A_TIME || ev.type != GRPC_OP_COMPLETE))
 			see_to_it(s, ev.type == GRPC_QUEUE_TIMEOUT);
-		if (!s->wake_due)
+		if (!s->turn.due)
 			resume(s);
 	} while (ev.type != GRPC_QUEUE_SHUTDOWN);
 	serving = NULL;
