@@ -168,7 +168,7 @@ static int check_shape(const char *text, size_t len, unsigned *line, char **what
 	if (!alias && depth <= DEPTH_MAX)
 		return 0;
 	*what = strdup(alias ? "an alias; write the value itself"
-			     : "nested too deeply; nved.yaml(5) shows how deep it goes");
+			     : "nested too deeply; no file of nved goes that deep");
 	return *what ? -EINVAL : -ENOMEM;
 }
 

@@ -358,7 +358,7 @@ static void nesting_without_end_is_refused_at_once(void **state)
 			text[i] = units[u][i % strlen(units[u])];
 		text[len] = '\0';
 		assert_int_equal(parse(text, &policy, &err), -EINVAL);
-		assert_string_equal(err, "p:1: nested too deep; close what was opened");
+		assert_string_equal(err, "p:1: nested too deeply; no file of nved goes that deep");
 		assert_null(policy);
 		free(err);
 	}

@@ -35,7 +35,9 @@ class Side:
         self.nve = lab.nve(f"nve{family}", NVE[family], {"p1": self.hv}, [
             {**vn(BLUE, BLUE_VNI, "blue", [FAR[family]],
                   [(FAR_MAC, FAR_IPS[0], FAR[family]), (FAR_MAC, FAR_IPS[1], FAR[family])]),
-             "encap": "geneve"}])
+             "encap": "geneve"}],
+            # The guest is emulated: between two frames more than half a minute may pass.
+            timers={"keepactive": {"default_ms": 0, "may_be_off": True}})
         self.far = Netns(f"far{family}")
         lab.wire.plug(self.far, "eth0")
         add_address(self.far, "eth0", FAR[family])
