@@ -9,8 +9,9 @@
 Frames of two TSIs that nobody touches flow all the time; three hypervisors signal for others.
 Meanwhile the agent is killed and started again, stopped and continued, starved of disk, told to
 read its files again, good and bad ones, the policy among them; its tables are corrupted; a port
-goes down and up.  After each such thing: what was acknowledged is what the agent lists, what its store holds and what its
-tables say, a frame passes exactly if the model says so, and of the steady frames none is lost.
+goes down and up.  After each such thing: what was acknowledged is what the agent lists, what its
+store holds and what its tables say, a frame passes exactly if the model says so, and of the steady
+frames none is lost.
 """
 import errno
 import json
