@@ -12,8 +12,9 @@ struct nve_marks;
 
 /*
  * Parses 'text', which is not kept.  -EINVAL: not one well-formed document, a key given twice in
- * one mapping, an alias, or nested more than 16 deep; then '*line' and '*what' say where and what ("what; what to do", the caller frees
- * it), and '*ret' is untouched.  An empty text is well-formed.
+ * one mapping, an alias, or nested more than 16 deep; then '*line' and '*what' say where and what
+ * ("what; what to do", the caller frees it), and '*ret' is untouched.  An empty text is
+ * well-formed.
  */
 int nve_marks_parse(const char *text, size_t len, struct nve_marks **ret, unsigned *line,
 		    char **what);
