@@ -163,7 +163,7 @@ class Stream(threading.Thread):
     def __init__(self, pairs):
         """pairs: (from tap, frame maker, to tap)."""
         super().__init__(daemon=True, name="stream")
-        self.pairs, self.sent, self.failure = pairs, 0, None
+        self.pairs, self.first, self.sent, self.failure = pairs, 0, 0, None
         self.stopping, self.lock = threading.Event(), threading.Lock()
         self.prefix = b"chaos-" + f.token()
 
@@ -195,8 +195,6 @@ class Stream(threading.Thread):
                 tap.seen.clear()
                 self._judge(tap, seen)
             self.first = self.sent
-
-    first = 0
 
     def _judge(self, tap, seen):
         lost = [n for n in range(self.first, self.sent) if n not in seen]
